@@ -1,0 +1,48 @@
+"""lcodec: a learned image codec with exact entropy coding.
+
+The face of the package. Names are loaded on first use (PEP 562), so that importing `lcodec.formats` or asking for a
+file's info does not load torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .codec.api import decode, encode, info, open  # noqa: A004
+    from .codec.codec import Codec
+    from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Codec": ".codec.codec",
+    "decode": ".codec.api",
+    "encode": ".codec.api",
+    "info": ".codec.api",
+    "open": ".codec.api",
+    "DamageWarning": ".formats.errors",
+    "FormatError": ".formats.errors",
+    "LcodecError": ".formats.errors",
+    "ModelError": ".formats.errors",
+    "UnsupportedError": ".formats.errors",
+}
+
+__all__ = [
+    "Codec",
+    "DamageWarning",
+    "FormatError",
+    "LcodecError",
+    "ModelError",
+    "UnsupportedError",
+    "__version__",
+    "decode",
+    "encode",
+    "info",
+    "open",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)

@@ -1,0 +1,262 @@
+"""The command line. Every verb is one function; the work is done by the API."""
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+from .. import __version__
+from ..formats.container import MAX_PIXELS
+from ..formats.errors import DamageWarning, LcodecError
+from ..formats.files import check_output, read_input, write_output
+
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130  # wrong usage is argparse's 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code: 0 done, 1 failed, 2 wrong usage. Every failure is one line on stderr."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], None] = options.run
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DamageWarning)
+        warnings.showwarning = _show_warning
+        try:
+            run(options)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            return _fail("interrupted", EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            sys.stderr.close()  # nobody reads; Python would complain again at exit
+            return EXIT_FAILED
+        except MemoryError:
+            return _fail("not enough memory", EXIT_FAILED)
+        except (LcodecError, ValueError, ImportError, OSError) as error:
+            return _fail(str(error), EXIT_FAILED)
+    return 0
+
+
+def _encode(options: argparse.Namespace) -> None:
+    check_output(options.output, options.force)
+    data = read_input(options.input)
+    from ..formats.pictures import read_picture
+
+    picture = read_picture(data)
+    for note in picture.notes:
+        _say(f"note: {note}")
+    from .api import codec
+
+    _start_torch(options, picture.pixels.shape[0] * picture.pixels.shape[1])
+    coded = codec(options.model, options.device).encode(picture.pixels, options.quality, options.comment)
+    write_output(options.output, coded, options.force)
+
+
+def _decode(options: argparse.Namespace) -> None:
+    check_output(options.output, options.force)
+    data = read_input(options.input)
+    from ..formats.container import unpack
+    from ..formats.pictures import WRITABLE_SUFFIXES, write_picture
+
+    suffix = ".png" if options.output == "-" else Path(options.output).suffix.lower()
+    if suffix not in WRITABLE_SUFFIXES:
+        raise ValueError(f"output {options.output!r}: the suffix must be one of {' '.join(WRITABLE_SUFFIXES)}")
+    header = unpack(data, options.max_pixels).header
+    from .api import codec_for
+
+    _start_torch(options, header.width * header.height)
+    pixels = codec_for(data, options.device, options.max_pixels).decode(data, options.max_pixels)
+    write_output(options.output, write_picture(pixels, suffix), options.force)
+
+
+def _info(options: argparse.Namespace) -> None:
+    from .api import info
+
+    about = info(read_input(options.input))
+    if options.json:
+        print(json.dumps(asdict(about)))
+        return
+    print(f"size      {about.width} x {about.height}")
+    print(f"quality   {about.quality:.2f}")
+    print(f"model     {about.model} (id {about.model_id}, weights {about.weights})")
+    print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
+    print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")
+    if about.comment is not None:
+        print(f"comment   {ascii(about.comment)}")
+
+
+def _verify(options: argparse.Namespace) -> None:
+    data = read_input(options.input)
+    from .api import codec_for
+
+    _start_torch(options, 0)
+    codec_for(data, options.device, options.max_pixels).verify(data, options.max_pixels)
+    print("ok: sections and symbols match their checksums")
+
+
+def _models(options: argparse.Namespace) -> None:
+    from .registry import MODELS
+
+    for entry in MODELS:
+        print(f"{entry.wire_id:3d}  {entry.name:8s}  {entry.path.stat().st_size / 2**20:6.2f} MiB  {entry.description}")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from .training.run import run_training
+
+    _start_torch(options, 0)
+    run_training(Path(options.recipe), Path(options.output), options.minutes, options.resume, options.data)
+
+
+def _export(options: argparse.Namespace) -> None:
+    check_output(options.output, options.force)
+    from .export import export
+
+    _start_torch(options, 0)
+    model, report = export(Path(options.checkpoint), options.first_row, options.data)
+    write_output(options.output, model, options.force)
+    for line in report:
+        _say(line)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from .evaluation.bench import run_bench
+    from .evaluation.report import as_json, as_table
+
+    _start_torch(options, 0)
+    result = run_bench(Path(options.folder), options.model, options.device, options.qualities, _say)
+    print(as_json(result) if options.json else as_table(result))
+
+
+def _start_torch(options: argparse.Namespace, pixels: int) -> None:
+    """Set the number of threads; announce work that will take more than a moment."""
+    if pixels > _LONG_WORK_PIXELS:
+        _say(f"working on {pixels / 1e6:.0f} megapixels ...")
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
+
+
+_LONG_WORK_PIXELS = 8_000_000
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lcodec", description="A learned image codec with exact entropy coding.")
+    parser.add_argument("--version", action="version", version=f"lcodec {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def verb(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        command = verbs.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        return command
+
+    encode = verb("encode", _encode, "compress a picture")
+    _input(encode, "picture: PNG, JPEG, WebP, TIFF, BMP, PPM or still GIF; - is standard input")
+    _output(encode, "coded file; - is standard output")
+    encode.add_argument("-q", "--quality", type=float, default=75.0, help="0 to 100, real (default 75)")
+    encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
+    encode.add_argument("--comment", help="text to store in the file")
+    _machine(encode)
+
+    decode = verb("decode", _decode, "decompress to a picture")
+    _input(decode, "coded file; - is standard input")
+    _output(decode, "picture: .png .ppm .bmp .tif .webp (lossless); - is PNG on standard output")
+    _limit(decode)
+    _machine(decode)
+
+    info = verb("info", _info, "what a coded file says of itself")
+    _input(info, "coded file; - is standard input")
+    info.add_argument("--json", action="store_true", help="as one line of JSON")
+
+    verify = verb("verify", _verify, "check a coded file's sections and decode its symbols")
+    _input(verify, "coded file; - is standard input")
+    _limit(verify)
+    _machine(verify)
+
+    verb("models", _models, "the installed models")
+
+    train = verb("train", _train, "train a model")
+    train.add_argument("recipe", help="TOML file")
+    train.add_argument("-o", "--output", required=True, help="checkpoint to write, or to go on from with --resume")
+    train.add_argument("--minutes", type=float, default=60.0, help="time budget of a fresh run (default 60)")
+    train.add_argument("--resume", action="store_true", help="go on to the end of an interrupted run")
+    _data(train)
+    _threads(train)
+
+    export = verb("export", _export, "turn a checkpoint into a model file and measure the loss of conversion")
+    export.add_argument("checkpoint")
+    _output(export, "model file (.safetensors)")
+    export.add_argument("--first-row", type=int, default=2, help="first table row that is coded (default 2)")
+    _data(export)
+    _threads(export)
+
+    bench = verb("bench", _bench, "rate and distortion of real files, against published and measured curves")
+    bench.add_argument("folder", help="folder of pictures")
+    bench.add_argument("-m", "--model", default="base")
+    bench.add_argument("--qualities", type=_numbers, default=_BENCH_QUALITIES, help="comma-separated")
+    bench.add_argument("--json", action="store_true")
+    _machine(bench)
+    return parser
+
+
+_BENCH_QUALITIES = (0.0, 12.5, 25.0, 37.5, 50.0, 62.5, 75.0, 87.5, 100.0)
+
+
+def _input(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("input", help=text)
+
+
+def _output(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("-o", "--output", required=True, help=text)
+    command.add_argument("-f", "--force", action="store_true", help="overwrite the output")
+
+
+def _machine(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    _threads(command)
+
+
+def _threads(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--threads", type=_positive, help="CPU threads (default: all)")
+
+
+def _limit(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--max-pixels", type=_positive, default=MAX_PIXELS, help="refuse larger pictures")
+
+
+def _data(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, help="folder of photographs (default: $LCODEC_DATA/train)")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _say(f"warning: {message}")
+
+
+def _say(line: str) -> None:
+    print(f"lcodec: {line}", file=sys.stderr, flush=True)
+
+
+def _fail(line: str, code: int) -> int:
+    _say(" ".join(line.split()))
+    return code

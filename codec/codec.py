@@ -1,0 +1,124 @@
+"""A loaded model for repeated use: pictures to bytes and back."""
+
+import math
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..entropy.coder import CoderError
+from ..entropy.fixed import GAIN_STEPS
+from ..formats.container import MAX_PIXELS, Header, Stream, pack, unpack
+from ..formats.errors import FormatError, ModelError, UnsupportedError
+from ..formats.pictures import from_pil
+from .model_file import read_model
+from .registry import by_id, by_name
+
+Device = Literal["auto", "cpu", "cuda"]
+Pixels = npt.NDArray[np.uint8]
+ImageLike = Pixels | Image.Image | Tensor
+
+
+class Codec:
+    """One model on one device. Threads may share it; it holds no state between calls."""
+
+    def __init__(self, model: str = "base", device: Device = "auto") -> None:
+        """Raises ValueError for an unknown model or an absent device, ModelError for unusable weights."""
+        self.entry = by_name(model)
+        self.device = _device(device)
+        self._model, self._hash = read_model(self.entry.path, self.device)
+
+    @property
+    def weights(self) -> str:
+        """What identifies the weights in files, hexadecimal."""
+        return self._hash.hex()
+
+    def encode(self, image: ImageLike, quality: float = 75.0, comment: str | None = None) -> bytes:
+        """Compress a picture into the bytes of an .lcc file.
+
+        Args:
+            image: uint8 array or tensor (H, W, 3), RGB, or a PIL image; any size from 1x1.
+            quality: 0 to 100, real; stored in steps of 100/8192.
+            comment: text stored beside the picture.
+
+        Raises:
+            ValueError: for an image or a quality that is none of these.
+            UnsupportedError: for a PIL image that holds more than 8-bit RGB can (alpha, 16 bits).
+        """
+        pixels = torch.from_numpy(as_pixels(image))
+        gain_index = gain_index_of(quality)
+        encoded = self._model.compress(pixels, gain_index)
+        header = Header(pixels.shape[1], pixels.shape[0], self.entry.wire_id, self._hash, gain_index)
+        return pack(Stream(header, encoded.steps, encoded.symbols_crc, comment))
+
+    def decode(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
+        """The picture in the bytes of an .lcc file, uint8 (H, W, 3).
+
+        Raises:
+            FormatError: the bytes are damaged, cut or hostile.
+            UnsupportedError: a valid file beyond this version, or above max_pixels.
+            ModelError: the file needs another model than this one.
+        """
+        header, y_hat = self._decode_latents(unpack(data, max_pixels))
+        pixels = self._model.synthesise(y_hat, header.gain_index, header.height, header.width)
+        return np.asarray(pixels.numpy())
+
+    def verify(self, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+        """Decode all symbols and compare their checksum; raises as `decode` does, and makes no picture."""
+        self._decode_latents(unpack(data, max_pixels))
+
+    def _decode_latents(self, stream: Stream) -> tuple[Header, Tensor]:
+        header = stream.header
+        self._check_model(header)
+        try:
+            y_hat, crc = self._model.decode_latents(
+                stream.steps, header.gain_index, header.height, header.width
+            )
+        except CoderError as error:
+            raise FormatError(f"coded data is damaged: {error}") from None
+        if crc != stream.symbols_crc:
+            raise FormatError("coded data is damaged: the symbols do not match their checksum")
+        return header, y_hat
+
+    def _check_model(self, header: Header) -> None:
+        entry = by_id(header.model_id)
+        if entry != self.entry:
+            raise ModelError(f"the file was written with model {entry.name!r}, not {self.entry.name!r}")
+        if header.weights_hash != self._hash:
+            raise ModelError(
+                f"the file was written with model {entry.name!r} of weights {header.weights_hash.hex()}, "
+                f"and this installation has {self._hash.hex()}: install the version of lcodec that wrote it"
+            )
+
+
+def as_pixels(image: ImageLike) -> Pixels:
+    """uint8 (H, W, 3) of an array, tensor or PIL image. Raises ValueError for anything else."""
+    if isinstance(image, Image.Image):
+        return from_pil(image).pixels
+    if isinstance(image, Tensor):
+        image = image.detach().cpu().numpy()
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f"an image is a numpy array, a PIL image or a torch tensor, not {type(image).__name__}")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"an image is uint8 (H, W, 3), not {image.dtype} {image.shape}")
+    if image.shape[0] * image.shape[1] > MAX_PIXELS:
+        raise UnsupportedError(f"pictures of more than {MAX_PIXELS} pixels are not supported")
+    return np.ascontiguousarray(image)
+
+
+def gain_index_of(quality: float) -> int:
+    """Quality 0 to 100 in the fixed-point steps that a file stores. Raises ValueError outside."""
+    if not isinstance(quality, int | float) or not math.isfinite(quality) or not 0 <= quality <= 100:
+        raise ValueError(f"quality is a number from 0 to 100, not {quality!r}")
+    return round(quality * GAIN_STEPS / 100)
+
+
+def _device(name: Device) -> torch.device:
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device is auto, cpu or cuda, not {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device cuda is not available here")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

@@ -1,0 +1,1 @@
+"""Measuring pictures and curves: PSNR, MS-SSIM, Bjontegaard deltas."""

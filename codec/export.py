@@ -1,0 +1,74 @@
+"""`lcodec export`: a checkpoint becomes a model file; what the conversion costs is measured on held-out pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..datasets.folders import data_root
+from ..datasets.split import split
+from ..entropy.convert import to_exact
+from ..entropy.fixed import GAIN_STEPS
+from ..entropy.rate import latent_rate
+from ..entropy.tables import gaussian_rows
+from ..formats.pictures import read_picture
+from .codec import gain_index_of
+from .coding_model import CodingModel
+from .evaluation.metrics import psnr_db
+from .model import Model
+from .model_file import pack_model, unpack_model
+from .training.checkpoint import load_model
+
+_QUALITIES = (0.0, 25.0, 50.0, 75.0, 100.0)
+_PICTURES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Conversion at one quality: ideal bits of the float twin, bits of the real step payloads, mean PSNR of each."""
+
+    quality: float
+    float_bits: float
+    coded_bits: float
+    float_psnr_db: float
+    coded_psnr_db: float
+
+    def __str__(self) -> str:
+        change = 100 * (self.coded_bits / self.float_bits - 1)
+        gain = self.coded_psnr_db - self.float_psnr_db
+        return f"quality {self.quality:5.1f}: {change:+.2f} % bits, {gain:+.3f} dB against the float twin"
+
+
+def export(checkpoint: Path, first_row: int, data: Path | None) -> tuple[bytes, list[str]]:
+    """The bytes of the model file and the lines of the report. Raises ValueError for a bad checkpoint."""
+    record, model = load_model(checkpoint)
+    packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), first_row)
+    coding = unpack_model(packed, torch.device("cpu"))
+    _, held_out = split(data or data_root() / "train")
+    pictures = [torch.from_numpy(read_picture(path.read_bytes()).pixels) for path in held_out[:_PICTURES]]
+    losses = [conversion_loss(model, coding, pictures, quality) for quality in _QUALITIES]
+    head = f"{record.recipe.name}: step {record.step} of {record.steps}, {len(packed)} bytes"
+    return packed, [head, *map(str, losses)]
+
+
+@torch.inference_mode()
+def conversion_loss(model: Model, coding: CodingModel, pictures: list[Tensor], quality: float) -> Loss:
+    """Compare the float twin with the coded path on uint8 pictures (H, W, 3)."""
+    gain_index = gain_index_of(quality)
+    q = torch.tensor([gain_index / GAIN_STEPS])
+    float_bits = coded_bits = 0.0
+    float_psnr, coded_psnr = [], []
+    for pixels in pictures:
+        height, width = pixels.shape[:2]
+        y, z = coding.latents(pixels, gain_index)
+        y_hat, y_bits, z_bits = latent_rate(model.prior, y, z, q)
+        float_bits += float(y_bits + z_bits)
+        rebuilt = coding.synthesise(y_hat, gain_index, height, width)
+        float_psnr.append(psnr_db(rebuilt.numpy(), pixels.numpy()))
+        encoded = coding.compress(pixels, gain_index)
+        coded_bits += 8 * sum(map(len, encoded.steps))
+        rebuilt = coding.synthesise(encoded.y_hat, gain_index, height, width)
+        coded_psnr.append(psnr_db(rebuilt.numpy(), pixels.numpy()))
+    return Loss(quality, float_bits, coded_bits, float(np.mean(float_psnr)), float(np.mean(coded_psnr)))

@@ -1,0 +1,73 @@
+"""The float model that is trained: transforms and the differentiable twin of the entropy model."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..entropy.float_twin import FLOAT
+from ..entropy.prior import LatentPrior, PriorConfig
+from ..entropy.rate import latent_rate
+from .transforms.gated import GatedAnalysis, GatedSynthesis
+from .transforms.hyper import HyperAnalysis
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Sizes of a model: N transform channels, blocks each way, M latents, P entropy channels, Z hyper-latents."""
+
+    width: int
+    analysis_depth: int
+    synthesis_depth: int
+    latents: int
+    prior_width: int
+    hyper: int
+    schedule: str = "two-step"
+
+    def prior(self) -> PriorConfig:
+        return PriorConfig(self.latents, self.prior_width, self.hyper, self.schedule)
+
+
+class Transforms(nn.Module):
+    """The parts that stay floating point in a coded model: analysis, hyper analysis, synthesis."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.analysis = GatedAnalysis(config.width, config.analysis_depth, config.latents)
+        self.hyper_analysis = HyperAnalysis(config.latents, config.prior_width, config.hyper)
+        self.synthesis = GatedSynthesis(config.width, config.synthesis_depth, config.latents)
+
+
+class Model(nn.Module):
+    """
+    ```
+    rgb ─► analysis ─► y ─► hyper_analysis ─► z
+                       │                      │
+                       └─► prior (quantise, price) ─► y_hat ─► synthesis ─► rgb_hat
+    ```
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.transforms = Transforms(config)
+        self.prior = LatentPrior(FLOAT, config.prior())
+
+    def forward(self, rgb: Tensor, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """rgb (B, 3, H, W) in [0, 1], sides multiples of 16, q (B,) in [0, 1] -> rgb_hat, y bits (B,), z bits (B,)."""
+        y = self.transforms.analysis(rgb, q).float()
+        z = self.transforms.hyper_analysis(y).float()
+        y_hat, y_bits, z_bits = latent_rate(self.prior, y, z, q)
+        rgb_hat: Tensor = self.transforms.synthesis(y_hat, q)
+        return rgb_hat, y_bits, z_bits
+
+
+def new_model(config: ModelConfig, seed: int) -> Model:
+    """A freshly initialised model, the same for the same seed (and version of torch)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Model(config)
+
+
+def count_parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())

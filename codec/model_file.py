@@ -1,0 +1,76 @@
+"""Model files: safetensors with half-precision transforms, the exact entropy model as integers, and its tables.
+
+The identity of a model in a coded file is its wire id and the first 8 bytes of the SHA-256 of its model file.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ..entropy.exact import ExactArithmetic
+from ..entropy.prior import LatentPrior
+from ..entropy.tables import Rows
+from ..formats.container import WEIGHTS_HASH_BYTES
+from ..formats.errors import ModelError
+from .coding_model import CodingModel
+from .model import ModelConfig, Transforms
+
+_FORMAT = "lcodec model 1"
+_TRANSFORMS, _PRIOR, _ENTRIES, _SIZES = "transforms.", "prior.", "rows.entries", "rows.sizes"
+
+
+def weights_hash(data: bytes) -> bytes:
+    """The 8 bytes that identify the contents of a model file."""
+    return hashlib.sha256(data).digest()[:WEIGHTS_HASH_BYTES]
+
+
+def pack_model(transforms: Transforms, prior: LatentPrior, rows: Rows, first_row: int) -> bytes:
+    """The bytes of a model file. `prior` is the exact network."""
+    tensors = {_TRANSFORMS + name: value.half() for name, value in transforms.state_dict().items()}
+    tensors |= {_PRIOR + name: value for name, value in prior.state_dict().items()}
+    entries, sizes = rows.pack()
+    tensors[_ENTRIES] = torch.from_numpy(entries).to(torch.uint16)
+    tensors[_SIZES] = torch.from_numpy(sizes)
+    metadata = {
+        "format": _FORMAT,
+        "config": json.dumps(asdict(transforms.config)),
+        "first_row": str(first_row),
+    }
+    return save({name: value.contiguous() for name, value in tensors.items()}, metadata)
+
+
+def unpack_model(data: bytes, device: torch.device) -> CodingModel:
+    """A model ready to code on `device`. Raises ModelError when the file is not a model or its bounds do not hold."""
+    try:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        if header["format"] != _FORMAT:
+            raise ModelError(f"model file of another format: {header['format']!r}")
+        config = ModelConfig(**json.loads(header["config"]))
+        tensors = load(data)
+        transforms = Transforms(config)
+        transforms.load_state_dict(_part(tensors, _TRANSFORMS))
+        prior = LatentPrior(ExactArithmetic(), config.prior())
+        prior.load_state_dict(_part(tensors, _PRIOR))
+        rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy())
+        return CodingModel(transforms, prior, rows, int(header["first_row"]), device)
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"not a usable model file: {str(error).splitlines()[0]}") from None
+
+
+def read_model(path: Path, device: torch.device) -> tuple[CodingModel, bytes]:
+    """The model in a file and its hash. Raises ModelError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the model file {path}: {error.strerror}") from None
+    return unpack_model(data, device), weights_hash(data)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

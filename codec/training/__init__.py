@@ -1,0 +1,1 @@
+"""Training: recipe, crops, optimiser, loop, checkpoint."""

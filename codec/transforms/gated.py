@@ -1,0 +1,94 @@
+"""Analysis and synthesis of the `base` family: gated depthwise blocks beside a linear bypass.
+
+```
+        ┌───────────────── bypass (2x2 merge of DCT channels) ─────────┐
+rgb ──► front ─► enter ─► blocks at 1/8 ─► gain ─► merge to 1/16 ─► (+) ─► gain ─► y
+```
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .bypass import merge_weights
+from .front import CHANNELS, Front
+from .gain import QualityGain
+
+STRIDE = 16
+# Log-gain of the latents at quality 0 and 1: quantisation steps of about 95 and 8 grey levels to begin with.
+_LATENT_GAIN = (-1.1, 1.4)
+
+
+class GatedBlock(nn.Module):
+    """Depthwise 3x3 mixing, then a gated feed-forward, each residual; (B, N, H, W) -> same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(channels, channels, 1)
+        self.mix = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.leave = nn.Conv2d(channels, channels, 1)
+        self.expand = nn.Conv2d(channels, 4 * channels, 1)
+        self.reduce = nn.Conv2d(2 * channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))
+        gate, value = self.expand(x).chunk(2, 1)
+        return x + self.reduce(F.relu(gate) * value)
+
+
+class GatedAnalysis(nn.Module):
+    """Picture to latents: rgb (B, 3, H, W) in [0, 1] and q (B,) -> y (B, M, H/16, W/16) in quantisation steps.
+
+    H and W are multiples of 16.
+    """
+
+    def __init__(self, width: int, depth: int, latents: int) -> None:
+        super().__init__()
+        self.front = Front()
+        self.enter = nn.Conv2d(CHANNELS, width, 1)
+        self.blocks = nn.Sequential(*[GatedBlock(width) for _ in range(depth)])
+        self.gain = QualityGain(width)
+        self.merge = nn.Conv2d(4 * width, latents, 1)
+        self.bypass = nn.Conv2d(4 * CHANNELS, latents, 1, bias=False)
+        self.latent_gain = QualityGain(latents, *_LATENT_GAIN)
+        with torch.no_grad():
+            # The nonlinear branch starts near zero: step 0 is a plain transform codec.
+            self.merge.weight.mul_(0.01)
+            self.bypass.weight.copy_(merge_weights(latents, self.front.spread)[:, :, None, None])
+
+    def forward(self, rgb: Tensor, q: Tensor) -> Tensor:
+        bands = self.front(rgb)  # (B, 192, H/8, W/8)
+        features = self.blocks(self.enter(bands)) * self.gain(q)
+        with torch.autocast(bands.device.type, enabled=False):
+            linear = self.bypass(F.pixel_unshuffle(bands.float(), 2))  # (B, M, H/16, W/16)
+        return (linear + self.merge(F.pixel_unshuffle(features, 2))) * self.latent_gain(q)
+
+
+class GatedSynthesis(nn.Module):
+    """Decoded latents to picture: y_hat (B, M, h, w) in quantisation steps and q (B,) -> rgb (B, 3, 16h, 16w)."""
+
+    def __init__(self, width: int, depth: int, latents: int) -> None:
+        super().__init__()
+        self.front = Front()
+        self.latent_gain = QualityGain(latents, -_LATENT_GAIN[0], -_LATENT_GAIN[1])
+        self.split = nn.Conv2d(latents, 4 * width, 1)
+        self.gain = QualityGain(width)
+        self.blocks = nn.Sequential(*[GatedBlock(width) for _ in range(depth)])
+        self.leave = nn.Conv2d(width, CHANNELS, 1)
+        self.bypass = nn.Conv2d(latents, 4 * CHANNELS, 1, bias=False)
+        with torch.no_grad():
+            self.leave.weight.mul_(0.01)
+            nn.init.zeros_(self.leave.bias)
+            weights = merge_weights(latents, self.front.spread)
+            # The rows are orthogonal, so the pseudo-inverse is the transpose over the squared row norms.
+            inverse = (weights / weights.square().sum(1, keepdim=True)).t()
+            self.bypass.weight.copy_(inverse[:, :, None, None])
+
+    def forward(self, y_hat: Tensor, q: Tensor) -> Tensor:
+        scaled = y_hat * self.latent_gain(q)
+        features = F.pixel_shuffle(self.split(scaled), 2) * self.gain(q)  # (B, N, H/8, W/8)
+        with torch.autocast(y_hat.device.type, enabled=False):
+            linear = F.pixel_shuffle(self.bypass(scaled), 2)  # (B, 192, H/8, W/8)
+        bands = linear + self.leave(self.blocks(features))
+        with torch.autocast(y_hat.device.type, enabled=False):
+            return self.front.inverse(bands.float())

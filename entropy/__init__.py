@@ -1,0 +1,1 @@
+"""Probability models in exact arithmetic and the range coder. Knows latents and integers, never pictures."""

@@ -1,0 +1,34 @@
+"""The operations an entropy network is made of, so that one network runs in float or in exact arithmetic.
+
+A network (`prior.LatentPrior`) is written once against this interface. `float_twin.FLOAT` runs it in differentiable
+floating point for training; `exact.EXACT` runs it on integers (DESIGN section 3). Same names, same shapes: the
+exact parameters are converted from the float ones layer by layer (`convert`).
+"""
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+
+class Arithmetic(Protocol):
+    """Features are (B, C, H, W). All results are saturated to the 16-bit range of their format."""
+
+    def pointwise(self, inputs: int, outputs: int, bits: int, start: float = 1.0) -> nn.Module:
+        """1x1 layer; `bits` are the binary places of its output, `start` scales its initial float weights."""
+        ...
+
+    def depthwise(self, channels: int) -> nn.Module:
+        """3x3 layer over each channel, zeros outside the plane."""
+        ...
+
+    def knots(self, channels: int, bits: int) -> nn.Module:
+        """Table over quality: module(q) -> (B, channels, 1, 1)."""
+        ...
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        """Saturated sum."""
+        ...
+
+    def gate(self, a: Tensor, b: Tensor) -> Tensor:
+        """max(a, 0) * b."""
+        ...

@@ -1,0 +1,48 @@
+"""From the trained float twin to the exact network: integers and shifts, layer by layer."""
+
+import torch
+from torch import Tensor
+
+from .exact import ExactArithmetic, ExactDepthwise, ExactKnots, ExactPointwise
+from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, MAX_SHIFT, WEIGHT_LIMIT
+from .float_twin import FloatDepthwise, FloatKnots, FloatPointwise
+from .prior import LatentPrior
+
+
+def to_exact(twin: LatentPrior) -> LatentPrior:
+    """The exact network that approximates a float one; call `exact.prepare` before use."""
+    network = LatentPrior(ExactArithmetic(), twin.config)
+    for (name, source), (same_name, target) in zip(twin.named_modules(), network.named_modules(), strict=True):
+        assert name == same_name
+        match source, target:
+            case FloatPointwise(), ExactPointwise():
+                _convert_linear(source.weight, source.bias, source.bits, target)
+            case FloatDepthwise(), ExactDepthwise():
+                _convert_linear(source.weight, source.bias, FEATURE_BITS, target)
+            case FloatKnots(), ExactKnots():
+                scaled = (source.table.detach().double() * 2**source.bits).round()
+                target.table = scaled.clamp(-ACTIVATION_LIMIT - 1, ACTIVATION_LIMIT).to(torch.int16)
+            case _:
+                assert not list(source.parameters(recurse=False)), f"no conversion for {name}"
+    return network
+
+
+def _convert_linear(weight: Tensor, bias: Tensor, bits: int, target: ExactPointwise | ExactDepthwise) -> None:
+    """Each output channel gets the largest power of two that keeps its weights within WEIGHT_LIMIT.
+
+    A float sum y = w x + b becomes floor(((w 2**k) (x 2**FEATURE_BITS) + b 2**(k + FEATURE_BITS) + half) / 2**shift)
+    with shift = k + FEATURE_BITS - bits.
+    """
+    weight = weight.detach().double()
+    bias = bias.detach().double()
+    peak = weight.abs().amax(1).clamp_min(2.0**-40)
+    places = torch.floor(torch.log2(WEIGHT_LIMIT / peak))
+    shift = (places + FEATURE_BITS - bits).clamp(1, MAX_SHIFT)
+    places = shift - FEATURE_BITS + bits
+    target.weight = (weight * torch.exp2(places)[:, None]).round().to(torch.int16)
+    target.bias = (bias * torch.exp2(places + FEATURE_BITS)).round().long()
+    target.shift = shift.to(torch.uint8)
+    if int(target.weight.abs().max()) > WEIGHT_LIMIT:
+        raise ValueError("a weight is too large for the exact format")
+
+

@@ -1,0 +1,75 @@
+"""Differentiable floating-point twin of the exact arithmetic, for training."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOTS
+
+
+def saturate(x: Tensor, bits: int = FEATURE_BITS) -> Tensor:
+    """Clamp to what a 16-bit integer with `bits` binary places holds."""
+    return x.clamp(-(ACTIVATION_LIMIT + 1) / 2**bits, ACTIVATION_LIMIT / 2**bits)
+
+
+class FloatPointwise(nn.Module):
+    """1x1 convolution with the weight stored as the (outputs, inputs) matrix it is."""
+
+    def __init__(self, inputs: int, outputs: int, bits: int, start: float) -> None:
+        super().__init__()
+        self.bits = bits
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) * start / inputs**0.5)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return saturate(F.conv2d(x, self.weight[:, :, None, None], self.bias), self.bits)
+
+
+class FloatDepthwise(nn.Module):
+    """3x3 depthwise convolution, weight (C, 9) in row-major tap order."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(channels, 9) / 3)
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel = self.weight.view(-1, 1, 3, 3)
+        return saturate(F.conv2d(x, kernel, self.bias, padding=1, groups=kernel.shape[0]))
+
+
+class FloatKnots(nn.Module):
+    """Linear interpolation of a table (KNOTS, C) over quality: q (B,) in [0, 1] -> (B, C, 1, 1)."""
+
+    def __init__(self, channels: int, bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+        self.table = nn.Parameter(torch.zeros(KNOTS, channels))
+
+    def forward(self, q: Tensor) -> Tensor:
+        position = q * (KNOTS - 1)
+        index = position.floor().clamp(0, KNOTS - 2).long()
+        value = torch.lerp(self.table[index], self.table[index + 1], (position - index)[:, None])
+        return saturate(value, self.bits)[:, :, None, None]
+
+
+class FloatArithmetic:
+    """The float implementation of `arithmetic.Arithmetic`."""
+
+    def pointwise(self, inputs: int, outputs: int, bits: int, start: float = 1.0) -> nn.Module:
+        return FloatPointwise(inputs, outputs, bits, start)
+
+    def depthwise(self, channels: int) -> nn.Module:
+        return FloatDepthwise(channels)
+
+    def knots(self, channels: int, bits: int) -> nn.Module:
+        return FloatKnots(channels, bits)
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        return saturate(a + b)
+
+    def gate(self, a: Tensor, b: Tensor) -> Tensor:
+        return saturate(F.relu(a) * b)
+
+
+FLOAT = FloatArithmetic()

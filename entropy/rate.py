@@ -1,0 +1,83 @@
+"""Differentiable rate of the latents: what training minimises in place of the file's size."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from .fixed import CONTEXT_SHIFT, ROW_CENTRE, ROW_GAIN, SCALE_MAX, SCALE_MIN, SCALE_ROWS
+from .float_twin import saturate
+from .prior import LatentPrior
+
+_LOG_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_ROWS - 1)
+_LEAST_PROBABILITY = 2.0**-16
+
+
+def scale_of(log_scale: Tensor) -> Tensor:
+    """Predicted log-scale (in units of ROW_GAIN rows, zero at ROW_CENTRE) -> standard deviation."""
+    row = _BoundedRow.apply(ROW_CENTRE + ROW_GAIN * log_scale)
+    return SCALE_MIN * torch.exp(_LOG_STEP * row)
+
+
+class _BoundedRow(torch.autograd.Function):
+    """Clamp to the table's rows; outside, only gradients that lead back inside pass."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, row: Tensor) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(row)
+        return row.clamp(0, SCALE_ROWS - 1)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:  # type: ignore[override]
+        (row,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        stuck = ((row < 0) & (grad > 0)) | ((row > SCALE_ROWS - 1) & (grad < 0))
+        return grad.masked_fill(stuck, 0.0)
+
+
+def gaussian_bits(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+    """Bits of x under a Gaussian integrated over [x - 1/2, x + 1/2]; shapes as given, elementwise."""
+    distance = (x - mean).abs()
+    upper = torch.special.ndtr((0.5 - distance) / scale)
+    lower = torch.special.ndtr((-0.5 - distance) / scale)
+    return -torch.log2((upper - lower).clamp_min(_LEAST_PROBABILITY))
+
+
+def round_through(x: Tensor) -> Tensor:
+    """Round to nearest with the gradient of the identity."""
+    return x + (x.round() - x).detach()
+
+
+def latent_rate(prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Quantise z and y around their predicted means and price them.
+
+    In training mode the price is that of additive uniform noise (Balle et al. 2017) while the decoded values use
+    rounding with a straight-through gradient (Minnen and Singh 2020); otherwise both use rounding.
+
+    Args:
+        y: (B, M, h, w) latents in quantisation steps. z: (B, Z, ceil(h/4), ceil(w/4)). q: (B,) in [0, 1].
+
+    Returns:
+        y_hat (B, M, h, w), bits of y (B,), bits of z (B,).
+    """
+    z_mean, z_scale = prior.hyper_latents(q)
+    z_hat = round_through(z - z_mean) + z_mean
+    z_bits = gaussian_bits(_noisy(z, z_hat, prior.training), z_mean, scale_of(z_scale))
+
+    size = (y.shape[2], y.shape[3])
+    hyper = prior.hyper_synthesis(saturate(z_hat), q, size)
+    y_hat = torch.zeros_like(y)
+    mean_all, scale_all = torch.zeros_like(y), torch.zeros_like(y)
+    for index, mask in enumerate(prior.schedule.masks(y.shape[1], *size, y.device)):
+        known = saturate(y_hat / 2**CONTEXT_SHIFT) if index else None
+        mean, log_scale = prior.step(index, hyper, known)
+        y_hat = torch.where(mask, round_through(y - mean) + mean, y_hat)
+        mean_all = torch.where(mask, mean, mean_all)
+        scale_all = torch.where(mask, log_scale, scale_all)
+    y_bits = gaussian_bits(_noisy(y, y_hat, prior.training), mean_all, scale_of(scale_all))
+    return y_hat, y_bits.sum((1, 2, 3)), z_bits.sum((1, 2, 3))
+
+
+def _noisy(x: Tensor, rounded: Tensor, training: bool) -> Tensor:
+    return x + (torch.rand_like(x) - 0.5) if training else rounded
+
+

@@ -1,0 +1,37 @@
+"""Which latents are coded in which step: the spatial-channel schedules.
+
+The latents are split into `groups` channel groups by channel index modulo groups; a 2x2 cell of positions repeats over
+the plane. Step s of a schedule codes, of each group, the positions of the cell that the table gives to s, so each step
+sees all channels and all places thinly, and later steps see their neighbours (He et al., ELIC, 2022; Li et al.,
+DCVC-DC, 2023, section 3.3).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """`cell[group][dy][dx]` is the step that codes positions (y % 2, x % 2) == (dy, dx) of a channel group."""
+
+    name: str
+    steps: int
+    cell: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
+
+    def masks(self, channels: int, height: int, width: int, device: torch.device) -> list[Tensor]:
+        """One boolean mask (channels, height, width) a step; each latent is in exactly one."""
+        cell = torch.tensor(self.cell, device=device)  # (groups, 2, 2)
+        group = torch.arange(channels, device=device) % len(self.cell)
+        y = torch.arange(height, device=device) % 2
+        x = torch.arange(width, device=device) % 2
+        step = cell[group[:, None, None], y[None, :, None], x[None, None, :]]
+        return [step == s for s in range(self.steps)]
+
+
+TWO_STEP = Schedule("two-step", 2, (((0, 1), (1, 0)), ((1, 0), (0, 1))))
+FOUR_STEP = Schedule(
+    "four-step", 4, (((0, 2), (3, 1)), ((1, 3), (2, 0)), ((2, 0), (1, 3)), ((3, 1), (0, 2)))
+)
+SCHEDULES = {schedule.name: schedule for schedule in (TWO_STEP, FOUR_STEP)}

@@ -1,0 +1,1 @@
+"""The hot loops: plain tensor functions, each beside its reference."""

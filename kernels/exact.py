@@ -1,0 +1,63 @@
+"""Exact integer layers on the float64 carrier: the definition that every device can run.
+
+Values are integers held in float64. Every sum stays below 2**53 in magnitude (the caller proves it from the weights),
+so it is exact in any order, on any device, with any number of threads. Requantisation is
+`floor((x + 2**(s-1)) / 2**s)`, with the half already added to the bias, then saturation to 16 bits. The int64 twins in
+`exact_reference` define the same functions by integer instructions.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CARRIER = torch.float64
+SUM_LIMIT = 2**53
+_LOW, _HIGH = -(2**15), 2**15 - 1
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+    """(B, I, H, W), weight (O, I), bias (O,) with the rounding half added, shift (O,) -> (B, O, H, W)."""
+    batch, _, height, width = x.shape
+    flat = torch.matmul(weight, x.reshape(batch, x.shape[1], height * width))  # (B, O, H*W)
+    return _requantise(flat, bias[:, None], shift[:, None]).view(batch, -1, height, width)
+
+
+def depthwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+    """(B, C, H, W), weight (C, 9) in row-major tap order, zero padding -> (B, C, H, W)."""
+    height, width = x.shape[2:]
+    padded = F.pad(x, (1, 1, 1, 1))
+    total = torch.zeros_like(x, memory_format=torch.contiguous_format)
+    for tap in range(9):
+        dy, dx = divmod(tap, 3)
+        total.addcmul_(padded[:, :, dy : dy + height, dx : dx + width], weight[:, tap, None, None])
+    return _requantise(total, bias[:, None, None], shift[:, None, None])
+
+
+def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
+    """max(a, 0) * b, requantised by shift."""
+    return (a.clamp_min(0) * b).add_(2 ** (shift - 1)).mul_(2.0**-shift).floor_().clamp_(_LOW, _HIGH)
+
+
+def add(a: Tensor, b: Tensor) -> Tensor:
+    """Saturated sum."""
+    return (a + b).clamp_(_LOW, _HIGH)
+
+
+def interpolate(table: Tensor, position: int, spacing: int) -> Tensor:
+    """Row `position / spacing` of table (knots, C), linear between knots, rounded: (C,)."""
+    index, fraction = divmod(position, spacing)
+    if fraction == 0:
+        return table[index].clone()
+    mixed = table[index] * (spacing - fraction) + table[index + 1] * fraction
+    # A tensor divisor: CUDA turns division by a scalar into a product with its inverse.
+    return torch.floor((mixed + spacing // 2) / torch.full_like(mixed, spacing))
+
+
+def scale_down(x: Tensor, shift: int) -> Tensor:
+    """floor((x + 2**(shift-1)) / 2**shift) without saturation."""
+    return (x + 2 ** (shift - 1)).mul_(2.0**-shift).floor_()
+
+
+def _requantise(total: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+    # Products with powers of two are exact in binary floating point; ldexp of -shift is such a power.
+    return total.add_(bias).mul_(torch.exp2(-shift)).floor_().clamp_(_LOW, _HIGH)

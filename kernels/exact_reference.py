@@ -1,0 +1,54 @@
+"""The exact layers by int64 instructions: the oracle that every carrier must equal."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CARRIER = torch.int64
+_LOW, _HIGH = -(2**15), 2**15 - 1
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+    """As `exact.pointwise`."""
+    total = torch.zeros(x.shape[0], weight.shape[0], *x.shape[2:], dtype=CARRIER)
+    for i in range(weight.shape[1]):
+        total += weight[:, i, None, None] * x[:, i : i + 1]
+    return _requantise(total, bias, shift)
+
+
+def depthwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+    """As `exact.depthwise`."""
+    height, width = x.shape[2:]
+    padded = F.pad(x, (1, 1, 1, 1))
+    total = torch.zeros(x.shape, dtype=CARRIER)
+    for tap in range(9):
+        dy, dx = divmod(tap, 3)
+        total += padded[:, :, dy : dy + height, dx : dx + width] * weight[:, tap, None, None]
+    return _requantise(total, bias, shift)
+
+
+def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
+    """As `exact.gate`."""
+    return scale_down(a.clamp_min(0) * b, shift).clamp(_LOW, _HIGH)
+
+
+def add(a: Tensor, b: Tensor) -> Tensor:
+    """As `exact.add`."""
+    return (a + b).clamp(_LOW, _HIGH)
+
+
+def interpolate(table: Tensor, position: int, spacing: int) -> Tensor:
+    """As `exact.interpolate`."""
+    index, fraction = divmod(position, spacing)
+    above = table[min(index + 1, table.shape[0] - 1)]
+    mixed = table[index] * (spacing - fraction) + above * fraction
+    return torch.div(mixed + spacing // 2, spacing, rounding_mode="floor")
+
+
+def scale_down(x: Tensor, shift: int) -> Tensor:
+    """As `exact.scale_down`: an arithmetic shift floors."""
+    return (x + (1 << (shift - 1))) >> shift
+
+
+def _requantise(total: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+    return ((total + bias[:, None, None]) >> shift[:, None, None]).clamp(_LOW, _HIGH)

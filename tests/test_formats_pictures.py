@@ -1,0 +1,342 @@
+"""Pictures in and out: what is kept, converted with a note, refused, or called damaged."""
+
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from lcodec.formats.errors import FormatError, LcodecError, UnsupportedError
+from lcodec.formats.pictures import WRITABLE_SUFFIXES, from_pil, read_picture, write_picture
+
+GREY = "greyscale converted to RGB"
+PALETTE = "palette converted to RGB"
+OPAQUE = "opaque alpha channel dropped"
+TURNED = "EXIF orientation applied"
+NO_EXIF = "EXIF not kept"
+
+
+def pixels_of(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def saved(image, kind="PNG", **options):
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def png(width, height, depth, colour, rows):
+    """A PNG file of the given bit depth and colour type, which Pillow itself cannot write."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+def tiff(width, height, bits, samples, data):
+    """An uncompressed TIFF of any depth; the bits per sample of all channels lie behind the directory."""
+    where = 8 + 2 + 9 * 12 + 4
+    entries = [
+        (256, 3, 1, width), (257, 3, 1, height), (258, 3, samples, where if samples > 2 else bits),
+        (259, 3, 1, 1), (262, 3, 1, 2 if samples > 2 else 1), (273, 4, 1, where + 2 * samples),
+        (277, 3, 1, samples), (278, 3, 1, height), (279, 4, 1, len(data)),
+    ]  # fmt: skip
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    depths = struct.pack(f"<{samples}H", *[bits] * samples)
+    return b"II*\0" + struct.pack("<IH", 8, 9) + directory + struct.pack("<I", 0) + depths + data
+
+
+@pytest.mark.parametrize("suffix", WRITABLE_SUFFIXES)
+@pytest.mark.parametrize("size", [(1, 1), (17, 31), (63, 1), (1, 64)])
+def test_written_pictures_come_back(suffix, size):
+    pixels = pixels_of(*size)
+    picture = read_picture(write_picture(pixels, suffix.upper()))
+    assert picture.notes == ()
+    assert picture.pixels.dtype == np.uint8 and picture.pixels.flags.writeable
+    assert np.array_equal(picture.pixels, pixels)
+
+
+def test_views_are_written_right():
+    pixels = pixels_of(9, 14)[::-2, 1::3]
+    assert np.array_equal(read_picture(write_picture(pixels, ".png")).pixels, pixels)
+
+
+@pytest.mark.parametrize("suffix", ["", ".jpg", "png", ".lcc", ".png.gz"])
+def test_other_suffixes_are_refused_with_the_list(suffix):
+    with pytest.raises(ValueError, match=r"\.png, \.ppm"):
+        write_picture(pixels_of(2, 3), suffix)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3)),
+        np.zeros((0, 4, 3), np.uint8),
+    ],
+)
+def test_other_arrays_are_refused(pixels):
+    with pytest.raises(ValueError, match="uint8"):
+        write_picture(pixels, ".png")
+
+
+def test_webp_has_a_largest_side():
+    with pytest.raises(UnsupportedError, match=r"16384 x 1 as \.webp"):
+        write_picture(np.zeros((1, 16384, 3), np.uint8), ".webp")
+
+
+def test_jpeg_is_read_as_pillow_reads_it():
+    data = saved(Image.fromarray(pixels_of(33, 47)), "JPEG", quality=90)
+    picture = read_picture(data)
+    assert picture.notes == ()
+    assert np.array_equal(picture.pixels, np.asarray(Image.open(io.BytesIO(data))))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "PPM", "GIF"])
+@pytest.mark.parametrize("mode", ["L", "1"])
+def test_grey_becomes_rgb_with_a_note(kind, mode):
+    image = Image.fromarray(pixels_of(7, 11)[..., 0]).convert(mode)
+    picture = read_picture(saved(image, kind))
+    assert len(picture.notes) == 1 and "converted to RGB" in picture.notes[0]
+    assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF"])
+def test_palette_becomes_rgb_with_a_note(kind):
+    image = Image.fromarray(pixels_of(7, 11)).quantize(16)
+    picture = read_picture(saved(image, kind))
+    assert picture.notes == (PALETTE,)
+    assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize(("mode", "notes"), [("RGBA", (OPAQUE,)), ("LA", (OPAQUE, GREY))])
+def test_opaque_alpha_is_dropped_with_a_note(mode, notes):
+    image = Image.fromarray(pixels_of(5, 6)).convert("RGB" if mode == "RGBA" else "L").convert(mode)
+    picture = read_picture(saved(image))
+    assert picture.notes == notes
+    assert np.array_equal(picture.pixels, np.asarray(image.convert("RGB")))
+
+
+def test_transparency_of_one_pixel_is_refused():
+    rgba = np.dstack([pixels_of(5, 6), np.full((5, 6), 255, np.uint8)])
+    rgba[4, 5, 3] = 254
+    palette = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3)).convert("P")
+    grey = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    for data in (
+        saved(Image.fromarray(rgba)),
+        saved(Image.fromarray(rgba), "WEBP", lossless=True),
+        saved(Image.fromarray(rgba), "TIFF"),
+        saved(palette, transparency=3),
+        saved(palette, "GIF", transparency=3),
+        saved(grey, transparency=3),
+        saved(Image.fromarray(rgba[..., :3]), transparency=tuple(rgba[0, 0, :3].tolist())),
+    ):
+        with pytest.raises(UnsupportedError, match="flatten"):
+            read_picture(data)
+
+
+def test_transparent_colour_that_does_not_occur_is_opaque():
+    grey = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3))
+    picture = read_picture(saved(grey, transparency=200))
+    assert picture.notes == (OPAQUE, GREY)
+    assert picture.pixels[1, 2].tolist() == [5, 5, 5]
+
+
+@pytest.mark.parametrize("colour", [0, 2, 4, 6])
+def test_png_of_16_bits_is_refused(colour):
+    samples = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    data = png(3, 2, 16, colour, b"".join(b"\0" + bytes(3 * samples * 2) for _ in range(2)))
+    for call in (lambda: read_picture(data), lambda: from_pil(Image.open(io.BytesIO(data)))):
+        with pytest.raises(UnsupportedError, match="more than 8 bits"):
+            call()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_png_of_few_bits_is_read(depth):
+    picture = read_picture(png(2, 2, depth, 0, b"\0\xff" * 2))
+    assert np.array_equal(picture.pixels, np.full((2, 2, 3), 255, np.uint8))
+
+
+@pytest.mark.parametrize(("bits", "samples"), [(16, 1), (16, 3), (32, 1)])
+def test_tiff_of_many_bits_is_refused(bits, samples):
+    data = tiff(3, 2, bits, samples, bytes(3 * 2 * samples * bits // 8))
+    for call in (lambda: read_picture(data), lambda: from_pil(Image.open(io.BytesIO(data)))):
+        with pytest.raises(UnsupportedError, match="more than 8 bits"):
+            call()
+
+
+def test_tiff_made_by_hand_is_read():
+    assert read_picture(tiff(3, 2, 8, 3, bytes(range(18)))).pixels.ravel().tolist() == list(range(18))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"P6 2 1 65535 " + bytes(12),
+        b"P6 2 1 1023 " + bytes(12),
+        b"P5 2 1 65535 " + bytes(4),
+        b"P3 1 1 256 1 2 3",
+    ],
+)
+def test_pnm_of_many_bits_is_refused(data):
+    with pytest.raises(UnsupportedError, match="more than 8 bits"):
+        read_picture(data)
+
+
+def test_pnm_of_few_levels_is_read():
+    assert read_picture(b"P3 2 1 15 0 1 15 15 0 1\n").pixels.tolist() == [[[0, 17, 255], [255, 0, 17]]]
+
+
+def test_bmp_of_16_bits_per_pixel_is_read():
+    head = struct.pack("<2sIHHI", b"BM", 78, 0, 0, 70)
+    info = struct.pack("<IiiHHIIiiII", 40, 2, 1, 1, 16, 3, 8, 0, 0, 0, 0)
+    masks = struct.pack("<IIII", 0xF800, 0x07E0, 0x001F, 0)
+    data = head + info + masks + struct.pack("<HHI", 0xF800, 0x001F, 0)[:8]
+    assert read_picture(data).pixels.tolist() == [[[255, 0, 0], [0, 0, 255]]]
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB", "HSV"])
+def test_other_colour_spaces_are_refused_by_name(mode):
+    with pytest.raises(UnsupportedError, match=mode):
+        from_pil(Image.new(mode, (3, 2)))
+
+
+@pytest.mark.parametrize("mode", ["I", "F", "I;16"])
+def test_deep_images_are_refused(mode):
+    with pytest.raises(UnsupportedError, match="more than 8 bits"):
+        from_pil(Image.new(mode, (3, 2)))
+
+
+def test_cmyk_jpeg_is_refused():
+    with pytest.raises(UnsupportedError, match="CMYK"):
+        read_picture(saved(Image.new("CMYK", (9, 9)), "JPEG"))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_several_frames_are_refused(kind):
+    frames = [Image.fromarray(pixels_of(9, 9, seed)) for seed in range(3)]
+    with pytest.raises(UnsupportedError, match="several frames"):
+        read_picture(saved(frames[0], kind, save_all=True, append_images=frames[1:]))
+
+
+def test_first_picture_of_mpo_is_taken():
+    frames = [Image.fromarray(pixels_of(16, 16, seed)) for seed in range(2)]
+    picture = read_picture(saved(frames[0], "MPO", save_all=True, append_images=frames[1:]))
+    assert picture.pixels.shape == (16, 16, 3) and "MPO" in picture.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(kind, orientation):
+    upright = np.kron(np.array([[0, 80, 160], [240, 120, 200]], np.uint8), np.ones((16, 16), np.uint8))
+    turn = {
+        1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: np.transpose,
+        6: lambda a: np.rot90(a, 1), 7: lambda a: np.rot90(a.T, 2), 8: lambda a: np.rot90(a, 3),
+    }[orientation]  # fmt: skip
+    stored = np.ascontiguousarray(np.repeat(turn(upright)[..., None], 3, axis=2))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = saved(Image.fromarray(stored), kind, exif=exif, **options)
+    picture = read_picture(data)
+    assert picture.pixels.shape == (32, 48, 3)
+    assert np.abs(picture.pixels[..., 0].astype(int) - upright).max() <= 4  # JPEG's loss
+    assert (TURNED in picture.notes) == (orientation != 1)
+    assert (NO_EXIF in picture.notes) == (kind != "TIFF")
+    image = Image.open(io.BytesIO(data))
+    assert np.array_equal(from_pil(image).pixels, picture.pixels)
+
+
+def test_damaged_exif_does_not_stop_a_picture():
+    data = saved(Image.fromarray(pixels_of(4, 5)), exif=b"Exif\0\0not a TIFF header")
+    assert read_picture(data).notes == (NO_EXIF,)
+
+
+def test_icc_profile_is_noted_unless_srgb():
+    image = Image.fromarray(pixels_of(4, 5))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    assert read_picture(saved(image, icc_profile=srgb)).notes == ()
+    for profile in (lab, b"not a profile"):
+        (note,) = read_picture(saved(image, icc_profile=profile)).notes
+        assert "ICC profile not kept" in note
+
+
+def test_from_pil_leaves_the_image_alone():
+    image = Image.fromarray(pixels_of(4, 6)).convert("L")
+    image.getexif()[0x0112] = 6
+    before = image.tobytes()
+    picture = from_pil(image)
+    assert picture.pixels.shape == (6, 4, 3)
+    assert (image.size, image.mode, image.tobytes()) == ((6, 4), "L", before)
+    assert image.getexif()[0x0112] == 6
+
+
+def test_image_without_pixels_is_the_callers_mistake():
+    with pytest.raises(ValueError, match="0 x 5"):
+        from_pil(Image.new("RGB", (0, 5)))
+
+
+def test_limits_come_before_decoding():
+    bomb = png(60000, 60000, 8, 2, b"")
+    with pytest.raises(UnsupportedError, match="60000 x 60000"):
+        read_picture(bomb)
+    with pytest.raises(UnsupportedError, match="side"):
+        read_picture(png(65536, 1, 8, 0, b""))
+    data = write_picture(pixels_of(7, 9), ".png")
+    assert read_picture(data, max_pixels=63).pixels.shape == (7, 9, 3)
+    with pytest.raises(UnsupportedError, match="9 x 7"):
+        read_picture(data, max_pixels=62)
+
+
+def test_pillow_limit_does_not_bind_below_ours(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert read_picture(write_picture(pixels_of(7, 9), ".png")).pixels.shape == (7, 9, 3)
+    with pytest.raises(UnsupportedError, match="Pillow's own limit"):
+        read_picture(write_picture(pixels_of(7, 9), ".webp"))
+
+
+@pytest.mark.parametrize("data", [b"", b"hello, world\n", b"P", b"%!PS-Adobe-3.0 EPSF-3.0", b"\0" * 64])
+def test_other_files_are_no_pictures(data):
+    with pytest.raises(FormatError, match="not a PNG"):
+        read_picture(data)
+
+
+@pytest.mark.parametrize(
+    "data", [b"BMW is a car\n", b"P5 is a bus\n", b"RIFF", b"GIF89a", b"II*\0", b"\xff\xd8\xff"]
+)
+def test_files_that_only_start_like_pictures(data):
+    with pytest.raises(FormatError, match="damaged or cut"):
+        read_picture(data)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM"])
+def test_cut_and_damaged_pictures_raise_only_ours(kind):
+    data = saved(Image.fromarray(pixels_of(9, 13)), kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(FormatError, match="damaged or cut"):
+            read_picture(data[: len(data) // 2])
+        chance = np.random.default_rng(3)
+        for _ in range(150):
+            damaged = bytearray(data)
+            for _ in range(chance.integers(1, 4)):
+                damaged[chance.integers(len(data))] ^= int(chance.integers(1, 256))
+            try:
+                read_picture(
+                    bytes(damaged[: chance.integers(len(data) // 2, len(data) + 1)]), max_pixels=10_000
+                )
+            except LcodecError as error:
+                assert "\n" not in str(error)
