@@ -49,8 +49,8 @@ class Header:
 
     @property
     def quality(self) -> float:
-        """The user's quality, 0 to 100."""
-        return 100 * self.gain_index / MAX_GAIN_INDEX
+        """The user's quality, 0 to 100, to two decimals."""
+        return round(100 * self.gain_index / MAX_GAIN_INDEX, 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def check_output(path: str, overwrite: bool) -> None:
     if stat.S_ISDIR(target.st_mode):
         raise LcodecError(f"cannot write {_shown(path)}: it is a folder")
     if stat.S_ISREG(target.st_mode) and not overwrite:
-        raise LcodecError(f"{_shown(path)} exists, and overwriting was not asked for")
+        raise LcodecError(f"{_shown(path)} exists: not overwritten without -f (overwrite=True)")
 
 
 def write_output(path: str, data: bytes, overwrite: bool) -> None:

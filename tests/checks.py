@@ -1,0 +1,46 @@
+"""Checks and inputs that several test files share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden" / "v1"
+
+
+def picture(height, width, seed=0):
+    """A uint8 (H, W, 3) picture with gradients, an edge, texture and noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    base = 120 + 60 * np.sin(x / 9 + seed) + 40 * np.cos(y / 13)
+    base = np.where(x + 2 * y > width, base, 255 - base)
+    colour = np.stack([base, 0.7 * base + 30, 255 - base], axis=2)
+    return np.clip(colour + rng.normal(0, 6, (height, width, 3)), 0, 255).astype(np.uint8)
+
+
+def run_python(*arguments, environment=None, stdin=None):
+    """Run this interpreter in a fresh process; the finished process with bytes output."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        input=stdin,
+        capture_output=True,
+        env={**os.environ, **(environment or {})},
+        timeout=120,
+        check=False,
+    )
+
+
+def run_cli(*arguments, stdin=None, environment=None):
+    """Run `lcodec` in a fresh process."""
+    return run_python("-m", "lcodec", *map(str, arguments), stdin=stdin, environment=environment)
+
+
+def assert_one_line_error(done, code=1):
+    """The process failed with `code`, said one line on stderr and nothing on stdout."""
+    text = done.stderr.decode()
+    assert done.returncode == code, text
+    assert done.stdout == b""
+    assert text.count("\n") == 1 and "Traceback" not in text, text

@@ -1,0 +1,153 @@
+"""A slow decoder of the symbols, written from formats/SPEC.md part II alone: numpy integers, nothing of the package.
+
+It shares no code with the library, so a test in which both find the same symbols tests the document too.
+"""
+
+import json
+import zlib
+
+import numpy as np
+from safetensors.numpy import load
+
+SCHEDULES = {
+    "two-step": ((0, 1, 1, 0), (1, 0, 0, 1)),
+    "four-step": ((0, 2, 3, 1), (1, 3, 2, 0), (2, 0, 1, 3), (3, 1, 0, 2)),
+}
+
+
+def symbols_of(model_file, steps, gain_index, height_px, width_px):
+    """(list of int16 symbols of each step, their crc32) from a model file's bytes and the STEP payloads."""
+    header = json.loads(model_file[8 : 8 + int.from_bytes(model_file[:8], "little")])["__metadata__"]
+    config, first_row = json.loads(header["config"]), int(header["first_row"])
+    t = {k.removeprefix("prior."): v.astype(np.int64) for k, v in load(model_file).items() if v.dtype.kind in "iu"}
+    ends = np.cumsum(t["rows.sizes"])
+    rows = [t["rows.entries"][end - size : end] for end, size in zip(ends, t["rows.sizes"], strict=True)]
+    h, w = -(-height_px // 16), -(-width_px // 16)
+    found = []
+
+    def code(step, row):
+        symbols = step_symbols(steps[step], rows, first_row, row)
+        found.append(symbols)
+        return symbols
+
+    shape = (config["hyper"], -(-h // 4), -(-w // 4))
+    mean, log_scale = (
+        np.broadcast_to(table(t[name], gain_index)[:, None, None], shape).reshape(-1)
+        for name in ("z_mean.table", "z_scale.table")
+    )
+    z = (32 * code(0, row_of(log_scale)) + mean).reshape(shape)
+    x = pointwise(t, "enter", clamp16(32 * z))
+    x = block(t, "coarse", shuffle(x))
+    x = shuffle(pointwise(t, "split", x))[:, :h, :w]
+    hyper = block(t, "fine", clamp16(x + table(t["quality.table"], gain_index)[:, None, None]))
+
+    cells = SCHEDULES[config["schedule"]]
+    channels = config["latents"]
+    c, i, j = np.indices((channels, h, w))
+    when = np.array(cells)[c % len(cells), 2 * (i % 2) + j % 2]
+    y = np.zeros((channels, h, w), np.int64)
+    for s in range(when.max() + 1 if when.size else 0):
+        x = hyper
+        if s > 0:
+            x = clamp16(x + pointwise(t, f"contexts.{s - 1}", clamp16(4 * y)))
+        out = pointwise(t, f"heads.{s}", block(t, f"blocks.{s}", x))
+        mask = when == s
+        mean, log_scale = out[:channels][mask], out[channels:][mask]
+        y[mask] = 32 * code(s + 1, row_of(log_scale)) + mean
+    crc = 0
+    for symbols in found:
+        crc = zlib.crc32(symbols.astype("<i2").tobytes(), crc)
+    return found, crc
+
+
+def step_symbols(payload, rows, first_row, row):
+    """Section 17."""
+    symbols = np.zeros(row.size, np.int64)
+    order = [n for n in np.argsort(row, kind="stable") if row[n] >= first_row]
+    if not order:
+        assert payload == b""
+        return symbols
+    coder = RangeDecoder(payload)
+    escaped = []
+    for n in order:
+        entries = rows[row[n]]
+        entry = coder.entry(entries)
+        if entry == entries.size - 1:
+            escaped.append(n)
+        else:
+            symbols[n] = entry - (entries.size // 2 - 1)
+    uniform = np.full(256, 256)
+    for n in escaped:
+        high, low = coder.entry(uniform), coder.entry(uniform)
+        symbols[n] = (high << 8 | low) - 32768
+    return symbols
+
+
+class RangeDecoder:
+    """Section 18."""
+
+    def __init__(self, payload):
+        self.words = np.frombuffer(payload, "<u4").tolist()[::-1]
+        self.lower, self.range = 0, 2**64 - 1
+        self.point = self.word() << 32 | self.word()
+
+    def word(self):
+        return self.words.pop() if self.words else 0
+
+    def entry(self, frequencies):
+        scale = self.range >> 24
+        quantile = ((self.point - self.lower) % 2**64) // scale
+        assert quantile < 2**24
+        ends = 256 * np.cumsum(frequencies)
+        entry = int(np.searchsorted(ends, quantile, side="right"))
+        width = 256 * int(frequencies[entry])
+        self.lower = (self.lower + (int(ends[entry]) - width) * scale) % 2**64
+        self.range = width * scale
+        if self.range < 2**32:
+            self.lower = self.lower << 32 & (2**64 - 1)
+            self.range <<= 32
+            self.point = (self.point << 32 | self.word()) & (2**64 - 1)
+        return entry
+
+
+def clamp16(v):
+    return np.clip(v, -32768, 32767)
+
+
+def requantise(v, s):
+    return clamp16((v + (1 << (s - 1))) >> s)
+
+
+def row_of(log_scale):
+    return np.clip(((log_scale + 2) >> 2) + 18, 0, 63)
+
+
+def table(entries, g):
+    k, f = divmod(g, 1024)
+    return entries[k] if f == 0 else (entries[k] * (1024 - f) + entries[k + 1] * f + 512) // 1024
+
+
+def pointwise(t, name, x):
+    total = np.einsum("oi,ihw->ohw", t[f"{name}.weight"], x) + t[f"{name}.bias"][:, None, None]
+    return requantise(total, t[f"{name}.shift"][:, None, None])
+
+
+def depthwise(t, name, x):
+    h, w = x.shape[1:]
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
+    total = t[f"{name}.bias"][:, None, None] + sum(
+        t[f"{name}.weight"][:, n, None, None] * padded[:, n // 3 : n // 3 + h, n % 3 : n % 3 + w] for n in range(9)
+    )
+    return requantise(total, t[f"{name}.shift"][:, None, None])
+
+
+def shuffle(x):
+    c, h, w = x.shape[0] // 4, *x.shape[1:]
+    return x.reshape(c, 2, 2, h, w).transpose(0, 3, 1, 4, 2).reshape(c, 2 * h, 2 * w)
+
+
+def block(t, name, x):
+    u = pointwise(t, f"{name}.enter", x)
+    u = clamp16(x + pointwise(t, f"{name}.leave", depthwise(t, f"{name}.mix", np.maximum(u, 0))))
+    a, b = np.split(pointwise(t, f"{name}.expand", u), 2)
+    return clamp16(u + pointwise(t, f"{name}.reduce", requantise(np.maximum(a, 0) * b, 10)))

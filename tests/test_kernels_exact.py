@@ -1,0 +1,67 @@
+"""The float64 carrier equals the int64 oracle, bit for bit, on random and extreme integers."""
+
+import pytest
+import torch
+
+from lcodec.kernels import exact, exact_reference
+
+LIMIT = 2**15 - 1
+
+
+def operands(kernels, weight, bias, shift):
+    half = 1 << (shift - 1)
+    return weight.to(kernels.CARRIER), (bias + half).to(kernels.CARRIER), shift.to(kernels.CARRIER)
+
+
+def features(shape, kind, generator):
+    if kind == "random":
+        return torch.randint(-LIMIT - 1, LIMIT + 1, shape, generator=generator)
+    value = {"lowest": -LIMIT - 1, "highest": LIMIT}[kind]
+    return torch.full(shape, value)
+
+
+@pytest.mark.parametrize("kind", ["random", "lowest", "highest"])
+@pytest.mark.parametrize("size", [(1, 1), (17, 31), (63, 1)])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_layers_equal_the_oracle(kind, size, batch):
+    g = torch.Generator().manual_seed(1)
+    x = features((batch, 21, *size), kind, g)
+    shift = torch.randint(1, 31, (21,), generator=g)
+    bias = torch.randint(-(2**40), 2**40, (21,), generator=g)
+    for name, inputs in (("pointwise", 21), ("depthwise", 9)):
+        weight = torch.randint(-8127, 8128, (21, inputs), generator=g)
+        weight[0] = 8127
+        fast, slow = (
+            getattr(kernels, name)(x.to(kernels.CARRIER), *operands(kernels, weight, bias, shift))
+            for kernels in (exact, exact_reference)
+        )
+        assert torch.equal(fast.long(), slow)
+
+
+def test_requantisation_floors_and_saturates():
+    one = torch.ones(1, 1, dtype=torch.int64)
+    for value, shift, expected in ((-3, 1, -1), (3, 1, 2), (-1, 1, 0), (1, 1, 1), (-5, 2, -1), (2**17, 1, LIMIT)):
+        for kernels in (exact, exact_reference):
+            x = torch.full((1, 1, 1, 1), value).to(kernels.CARRIER)
+            out = kernels.pointwise(x, *operands(kernels, one, torch.zeros(1).long(), torch.tensor([shift])))
+            assert out.item() == expected
+
+
+def test_gate_add_and_shift_equal_the_oracle():
+    g = torch.Generator().manual_seed(2)
+    a, b = (torch.randint(-LIMIT - 1, LIMIT + 1, (2, 5, 7, 3), generator=g) for _ in range(2))
+    a[0, 0], b[0, 0] = LIMIT, -LIMIT - 1
+    fast = [exact.gate(a.double(), b.double(), 10), exact.add(a.double(), b.double()), exact.scale_down(a.double(), 2)]
+    slow = [exact_reference.gate(a, b, 10), exact_reference.add(a, b), exact_reference.scale_down(a, 2)]
+    for x, y in zip(fast, slow, strict=True):
+        assert torch.equal(x.long(), y)
+
+
+def test_interpolation_equals_the_oracle_at_every_position():
+    table = torch.randint(-LIMIT - 1, LIMIT + 1, (9, 4), generator=torch.Generator().manual_seed(3))
+    table[0], table[1] = -LIMIT - 1, LIMIT
+    for position in range(0, 8193):
+        fast = exact.interpolate(table.double(), position, 1024)
+        assert torch.equal(fast.long(), exact_reference.interpolate(table, position, 1024))
+        if position % 1024 == 0:
+            assert torch.equal(fast.long(), table[position // 1024])
