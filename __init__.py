@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .codec.api import decode, encode, info, open  # noqa: A004
+    from .codec.api import decode, encode, info, open
     from .codec.codec import Codec
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 

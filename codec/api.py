@@ -42,7 +42,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> "Pixels":
     return codec_for(data, "auto", max_pixels).decode(data, max_pixels)
 
 
-def open(path: "str | PathLike[str]", max_pixels: int = MAX_PIXELS) -> "Image.Image":  # noqa: A001
+def open(path: "str | PathLike[str]", max_pixels: int = MAX_PIXELS) -> "Image.Image":
     """Read and decode a file into a PIL image. Raises LcodecError where it cannot be read, and as `decode` does."""
     from PIL import Image
 

@@ -84,7 +84,7 @@ def _info(options: argparse.Namespace) -> None:
     print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
     print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")
     if about.comment is not None:
-        print(f"comment   {ascii(about.comment)}")
+        print(f"comment   {about.comment!a}")
 
 
 def _verify(options: argparse.Namespace) -> None:

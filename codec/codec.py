@@ -74,9 +74,7 @@ class Codec:
         header = stream.header
         self._check_model(header)
         try:
-            y_hat, crc = self._model.decode_latents(
-                stream.steps, header.gain_index, header.height, header.width
-            )
+            y_hat, crc = self._model.decode_latents(stream.steps, header.gain_index, header.height, header.width)
         except CoderError as error:
             raise FormatError(f"coded data is damaged: {error}") from None
         if crc != stream.symbols_crc:

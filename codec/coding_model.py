@@ -6,9 +6,8 @@ from torch import Tensor
 
 from ..entropy import walk
 from ..entropy.coder import RowCoder
-from ..entropy.exact import prepare
+from ..entropy.exact import ExactPrior
 from ..entropy.fixed import GAIN_STEPS
-from ..entropy.prior import LatentPrior
 from ..entropy.tables import Rows
 from .model import Transforms
 from .transforms.gated import STRIDE
@@ -18,11 +17,11 @@ class CodingModel:
     """Compresses and decompresses pixels on one device. Holds no state between calls; threads may share it."""
 
     def __init__(
-        self, transforms: Transforms, prior: LatentPrior, rows: Rows, first_row: int, device: torch.device
+        self, transforms: Transforms, prior: ExactPrior, rows: Rows, first_row: int, device: torch.device
     ) -> None:
-        """`prior` is an exact network. Raises ValueError when a bound of its arithmetic does not hold."""
-        prepare(prior, device)
-        self.transforms = transforms.float().to(device, memory_format=torch.channels_last).eval()
+        """Raises ValueError when a bound of its arithmetic does not hold."""
+        prior.prepare(device)
+        self.transforms = transforms.float().to(device).eval()
         self.prior = prior
         self.coder = RowCoder(rows, first_row)
         self.device = device
@@ -42,16 +41,12 @@ class CodingModel:
         y = self.transforms.analysis(rgb.contiguous(memory_format=torch.channels_last), self._quality(gain_index))
         return y, self.transforms.hyper_analysis(y)
 
-    def decompress(
-        self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int
-    ) -> tuple[Tensor, int]:
+    def decompress(self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int) -> tuple[Tensor, int]:
         """Pixels uint8 (H, W, 3) on the CPU and the checksum of the symbols. Raises CoderError on bad bytes."""
         y_hat, crc = self.decode_latents(steps, gain_index, height, width)
         return self.synthesise(y_hat, gain_index, height, width), crc
 
-    def decode_latents(
-        self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int
-    ) -> tuple[Tensor, int]:
+    def decode_latents(self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int) -> tuple[Tensor, int]:
         """The exact half of decompression: y_hat (1, M, h, w) and the checksum of the symbols."""
         size = (-(-height // STRIDE), -(-width // STRIDE))
         return walk.decode(self.prior, self.coder, steps, gain_index, size, self.device)
@@ -61,7 +56,7 @@ class CodingModel:
         """The float half of decompression: y_hat (1, M, h, w) -> pixels uint8 (H, W, 3) on the CPU."""
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         rgb = self.transforms.synthesis(y_hat, self._quality(gain_index))[0, :, :height, :width]
-        pixels = (rgb * 255).round_().clamp_(0, 255).to(torch.uint8)
+        pixels: Tensor = (rgb * 255).round_().clamp_(0, 255).to(torch.uint8)
         return pixels.permute(1, 2, 0).contiguous().cpu()
 
     def _quality(self, gain_index: int) -> Tensor:

@@ -13,8 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ..entropy.exact import ExactArithmetic
-from ..entropy.prior import LatentPrior
+from ..entropy.exact import ExactPrior
 from ..entropy.tables import Rows
 from ..formats.container import WEIGHTS_HASH_BYTES
 from ..formats.errors import ModelError
@@ -30,8 +29,8 @@ def weights_hash(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()[:WEIGHTS_HASH_BYTES]
 
 
-def pack_model(transforms: Transforms, prior: LatentPrior, rows: Rows, first_row: int) -> bytes:
-    """The bytes of a model file. `prior` is the exact network."""
+def pack_model(transforms: Transforms, prior: ExactPrior, rows: Rows, first_row: int) -> bytes:
+    """The bytes of a model file."""
     tensors = {_TRANSFORMS + name: value.half() for name, value in transforms.state_dict().items()}
     tensors |= {_PRIOR + name: value for name, value in prior.state_dict().items()}
     entries, sizes = rows.pack()
@@ -55,7 +54,7 @@ def unpack_model(data: bytes, device: torch.device) -> CodingModel:
         tensors = load(data)
         transforms = Transforms(config)
         transforms.load_state_dict(_part(tensors, _TRANSFORMS))
-        prior = LatentPrior(ExactArithmetic(), config.prior())
+        prior = ExactPrior(config.prior())
         prior.load_state_dict(_part(tensors, _PRIOR))
         rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy())
         return CodingModel(transforms, prior, rows, int(header["first_row"]), device)

@@ -22,7 +22,7 @@ class Entry:
 
 
 MODELS = (
-    Entry(1, "tiny", "three channels' worth of network for tests; not for use"),
+    Entry(1, "tiny", "for tests only"),
     Entry(2, "base", "the default: one model for all qualities"),
 )
 

@@ -14,9 +14,7 @@ def data_root() -> Path:
     """
     value = os.environ.get(ENVIRONMENT_VARIABLE, "")
     if not value:
-        raise ValueError(
-            f"set the environment variable {ENVIRONMENT_VARIABLE} to the folder that holds the data sets"
-        )
+        raise ValueError(f"set the environment variable {ENVIRONMENT_VARIABLE} to the folder that holds the data sets")
     root = Path(value)
     if not root.is_dir():
         raise ValueError(f"{ENVIRONMENT_VARIABLE} names {value!r}, which is not a folder")

@@ -1,8 +1,9 @@
 """Range coder of one coding step: symbols grouped by table row, escapes last.
 
-The symbols of a step are sorted by row, stably, and coded row after row as categoricals: a few long runs instead of many
-short ones. Rows below `first_row` are near-certain: their symbols are zero by agreement and cost nothing. An escaped
-symbol follows after all rows as two bytes, high byte first, of the symbol plus 2**15, each uniform over 256 values.
+The symbols of a step are sorted by row, stably, and coded row after row as categoricals: a few long runs instead of
+many short ones. Rows below `first_row` are near-certain: their symbols are zero by agreement and cost nothing. An
+escaped symbol follows after all rows as two bytes, high byte first, of the symbol plus 2**15, each uniform over 256
+values.
 
 The coder is constriction's (Bamler 2022): 32-bit words, 64-bit state, 24-bit probabilities; SPEC part II.
 """
@@ -50,7 +51,8 @@ class RowCoder:
         if escaped.any():
             raw = grouped[escaped] + ESCAPE_OFFSET
             encoder.encode(np.stack([raw >> 8, raw & 255], axis=1).reshape(-1), self._byte)
-        return encoder.get_compressed().astype("<u4").tobytes()
+        words: npt.NDArray[np.uint32] = encoder.get_compressed()
+        return words.astype("<u4").tobytes()
 
     def pull(self, data: bytes, row: npt.NDArray[np.uint8]) -> Symbols:
         """Decode the symbols (n,) of rows (n,). Raises CoderError where the data is impossible."""

@@ -3,15 +3,15 @@
 import torch
 from torch import Tensor
 
-from .exact import ExactArithmetic, ExactDepthwise, ExactKnots, ExactPointwise
+from .exact import ExactDepthwise, ExactKnots, ExactPointwise, ExactPrior
 from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, MAX_SHIFT, WEIGHT_LIMIT
 from .float_twin import FloatDepthwise, FloatKnots, FloatPointwise
 from .prior import LatentPrior
 
 
-def to_exact(twin: LatentPrior) -> LatentPrior:
-    """The exact network that approximates a float one; call `exact.prepare` before use."""
-    network = LatentPrior(ExactArithmetic(), twin.config)
+def to_exact(twin: LatentPrior) -> ExactPrior:
+    """The exact network that approximates a float one; call its `prepare` before use."""
+    network = ExactPrior(twin.config)
     for (name, source), (same_name, target) in zip(twin.named_modules(), network.named_modules(), strict=True):
         assert name == same_name
         match source, target:
@@ -44,5 +44,3 @@ def _convert_linear(weight: Tensor, bias: Tensor, bits: int, target: ExactPointw
     target.shift = shift.to(torch.uint8)
     if int(target.weight.abs().max()) > WEIGHT_LIMIT:
         raise ValueError("a weight is too large for the exact format")
-
-

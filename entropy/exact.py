@@ -5,13 +5,29 @@ shift per output channel. `prepare` proves the bound and lays the numbers out fo
 the stored values are in place.
 """
 
-from types import ModuleType
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..kernels import exact as float64_kernels
 from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOT_STEPS, KNOTS, MAX_SHIFT, WEIGHT_LIMIT
+from .prior import LatentPrior, PriorConfig
+
+
+class Kernels(Protocol):
+    """What `kernels.exact` and its oracle `kernels.exact_reference` both provide."""
+
+    @property
+    def CARRIER(self) -> torch.dtype: ...
+
+    def requantiser(self, shift: Tensor) -> Tensor: ...
+    def pointwise(self, x: Tensor, weight: Tensor, bias: Tensor, power: Tensor, /) -> Tensor: ...
+    def depthwise(self, x: Tensor, weight: Tensor, bias: Tensor, power: Tensor, /) -> Tensor: ...
+    def gate(self, a: Tensor, b: Tensor, shift: int) -> Tensor: ...
+    def add(self, a: Tensor, b: Tensor) -> Tensor: ...
+    def interpolate(self, table: Tensor, position: int, spacing: int) -> Tensor: ...
+    def scale_down(self, x: Tensor, shift: int) -> Tensor: ...
 
 
 class _ExactLinear(nn.Module):
@@ -21,7 +37,7 @@ class _ExactLinear(nn.Module):
     bias: Tensor
     shift: Tensor
 
-    def __init__(self, kernels: ModuleType, outputs: int, inputs: int) -> None:
+    def __init__(self, kernels: Kernels, outputs: int, inputs: int) -> None:
         super().__init__()
         self.kernels = kernels
         self.register_buffer("weight", torch.zeros(outputs, inputs, dtype=torch.int16))
@@ -44,7 +60,7 @@ class _ExactLinear(nn.Module):
         self._operands = (
             weight.to(device, carrier),
             (self.bias + half).to(device, carrier),
-            shift.to(device, carrier),
+            self.kernels.requantiser(shift.to(device)),
         )
 
     def operands(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -56,16 +72,14 @@ class ExactPointwise(_ExactLinear):
     """1x1 layer on integers: (B, I, H, W) -> (B, O, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.kernels.pointwise(x, *self.operands())
-        return result
+        return self.kernels.pointwise(x, *self.operands())
 
 
 class ExactDepthwise(_ExactLinear):
     """3x3 depthwise layer on integers: (B, C, H, W) -> same."""
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.kernels.depthwise(x, *self.operands())
-        return result
+        return self.kernels.depthwise(x, *self.operands())
 
 
 class ExactKnots(nn.Module):
@@ -73,7 +87,7 @@ class ExactKnots(nn.Module):
 
     table: Tensor
 
-    def __init__(self, kernels: ModuleType, channels: int) -> None:
+    def __init__(self, kernels: Kernels, channels: int) -> None:
         super().__init__()
         self.kernels = kernels
         self.register_buffer("table", torch.zeros(KNOTS, channels, dtype=torch.int16))
@@ -84,14 +98,13 @@ class ExactKnots(nn.Module):
 
     def forward(self, gain_index: int) -> Tensor:
         assert self._table is not None, "prepare() comes before use"
-        row: Tensor = self.kernels.interpolate(self._table, gain_index, KNOT_STEPS)
-        return row[None, :, None, None]
+        return self.kernels.interpolate(self._table, gain_index, KNOT_STEPS)[None, :, None, None]
 
 
 class ExactArithmetic:
     """The exact implementation of `arithmetic.Arithmetic`; `kernels` is the float64 carrier or the int64 oracle."""
 
-    def __init__(self, kernels: ModuleType = float64_kernels) -> None:
+    def __init__(self, kernels: Kernels) -> None:
         self.kernels = kernels
 
     def pointwise(self, inputs: int, outputs: int, bits: int, start: float = 1.0) -> nn.Module:
@@ -104,16 +117,21 @@ class ExactArithmetic:
         return ExactKnots(self.kernels, channels)
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
-        total: Tensor = self.kernels.add(a, b)
-        return total
+        return self.kernels.add(a, b)
 
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
-        product: Tensor = self.kernels.gate(a, b, FEATURE_BITS)
-        return product
+        return self.kernels.gate(a, b, FEATURE_BITS)
 
 
-def prepare(network: nn.Module, device: torch.device) -> None:
-    """Prove the bounds of every layer of an exact network and move it to a device that has the carrier."""
-    for layer in network.modules():
-        if isinstance(layer, _ExactLinear | ExactKnots):
-            layer.prepare(device)
+class ExactPrior(LatentPrior):
+    """The entropy model on integers."""
+
+    def __init__(self, config: PriorConfig, kernels: Kernels = float64_kernels) -> None:
+        super().__init__(ExactArithmetic(kernels), config)
+        self.kernels = kernels
+
+    def prepare(self, device: torch.device) -> None:
+        """Prove the bounds of every layer and move it to a device; raises ValueError. Call it once after loading."""
+        for layer in self.modules():
+            if isinstance(layer, _ExactLinear | ExactKnots):
+                layer.prepare(device)

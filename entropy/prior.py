@@ -23,6 +23,9 @@ from .schedule import SCHEDULES, Schedule
 
 HYPER_STRIDE = 4
 
+# Float arithmetic: qualities (B,) in [0, 1]. Exact arithmetic: a gain index.
+Quality = Tensor | int
+
 
 @dataclass(frozen=True, slots=True)
 class PriorConfig:
@@ -77,11 +80,11 @@ class LatentPrior(nn.Module):
         self.blocks = nn.ModuleList([PriorBlock(arithmetic, width) for _ in steps])
         self.heads = nn.ModuleList([arithmetic.pointwise(width, 2 * latents, MEAN_BITS, start=0.1) for _ in steps])
 
-    def hyper_latents(self, q: Tensor) -> tuple[Tensor, Tensor]:
-        """(mean, log_scale) of z, each (B, Z, 1, 1): the factorised prior at quality q (B,)."""
+    def hyper_latents(self, q: Quality) -> tuple[Tensor, Tensor]:
+        """(mean, log_scale) of z, each (B, Z, 1, 1): the factorised prior at a quality."""
         return self.z_mean(q), self.z_scale(q)
 
-    def hyper_synthesis(self, z_hat: Tensor, q: Tensor, size: tuple[int, int]) -> Tensor:
+    def hyper_synthesis(self, z_hat: Tensor, q: Quality, size: tuple[int, int]) -> Tensor:
         """z_hat (B, Z, ceil(h/4), ceil(w/4)) as features -> hyper (B, P, h, w) with (h, w) = size."""
         x = F.pixel_shuffle(self.enter(z_hat), 2)
         x = F.pixel_shuffle(self.split(self.coarse(x)), 2)

@@ -15,7 +15,7 @@ _LEAST_PROBABILITY = 2.0**-16
 
 def scale_of(log_scale: Tensor) -> Tensor:
     """Predicted log-scale (in units of ROW_GAIN rows, zero at ROW_CENTRE) -> standard deviation."""
-    row = _BoundedRow.apply(ROW_CENTRE + ROW_GAIN * log_scale)
+    row: Tensor = _BoundedRow.apply(ROW_CENTRE + ROW_GAIN * log_scale)  # type: ignore[no-untyped-call]
     return SCALE_MIN * torch.exp(_LOG_STEP * row)
 
 
@@ -23,12 +23,12 @@ class _BoundedRow(torch.autograd.Function):
     """Clamp to the table's rows; outside, only gradients that lead back inside pass."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, row: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: torch.autograd.function.FunctionCtx, row: Tensor) -> Tensor:
         ctx.save_for_backward(row)
         return row.clamp(0, SCALE_ROWS - 1)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> Tensor:
         (row,) = ctx.saved_tensors  # type: ignore[attr-defined]
         stuck = ((row < 0) & (grad > 0)) | ((row > SCALE_ROWS - 1) & (grad < 0))
         return grad.masked_fill(stuck, 0.0)
@@ -79,5 +79,3 @@ def latent_rate(prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor) -> tuple[Te
 
 def _noisy(x: Tensor, rounded: Tensor, training: bool) -> Tensor:
     return x + (torch.rand_like(x) - 0.5) if training else rounded
-
-

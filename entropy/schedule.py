@@ -31,7 +31,5 @@ class Schedule:
 
 
 TWO_STEP = Schedule("two-step", 2, (((0, 1), (1, 0)), ((1, 0), (0, 1))))
-FOUR_STEP = Schedule(
-    "four-step", 4, (((0, 2), (3, 1)), ((1, 3), (2, 0)), ((2, 0), (1, 3)), ((3, 1), (0, 2)))
-)
+FOUR_STEP = Schedule("four-step", 4, (((0, 2), (3, 1)), ((1, 3), (2, 0)), ((2, 0), (1, 3)), ((3, 1), (0, 2))))
 SCHEDULES = {schedule.name: schedule for schedule in (TWO_STEP, FOUR_STEP)}

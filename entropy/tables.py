@@ -68,10 +68,10 @@ def _gaussian_row(scale: float) -> npt.NDArray[np.int64]:
     mass = np.append(np.diff(below), 2 * _upper_tail((bound + 0.5) / scale))
     # One for every entry, the rest by largest remainder; ties go to the smaller index.
     share = mass / mass.sum() * (TOTAL - mass.size)
-    row = np.floor(share).astype(np.int64)
+    row: npt.NDArray[np.int64] = np.floor(share).astype(np.int64)
     order = np.argsort(row - share, kind="stable")
     row[order[: TOTAL - mass.size - int(row.sum())]] += 1
-    return row + 1
+    return row + np.int64(1)
 
 
 def _upper_tail(x: float) -> float:

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from .coder import SYMBOL_LIMIT, CoderError, RowCoder, Symbols
+from .exact import ExactPrior, Kernels
 from .fixed import CONTEXT_SHIFT, FEATURE_BITS, GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN, SCALE_ROWS
-from .prior import HYPER_STRIDE, LatentPrior
+from .prior import HYPER_STRIDE
 
 # exchange(step, mask, mean, row): integer means in 2**-MEAN_BITS steps and rows of the symbols to code, both (n,) in
 # channel, row, column order; mask (C, H, W) says which they are, None is all. Returns int16 symbols (n,).
@@ -31,9 +32,7 @@ class Encoded:
     y_hat: Tensor
 
 
-def encode(
-    prior: LatentPrior, coder: RowCoder, y: Tensor, z: Tensor, gain_index: int, device: torch.device
-) -> Encoded:
+def encode(prior: ExactPrior, coder: RowCoder, y: Tensor, z: Tensor, gain_index: int, device: torch.device) -> Encoded:
     """Code float latents y (1, M, h, w) and z (1, Z, ceil(h/4), ceil(w/4)), in quantisation steps."""
     planes = [z, *[y] * prior.schedule.steps]
     steps: list[bytes] = []
@@ -56,7 +55,7 @@ def encode(
 
 
 def decode(
-    prior: LatentPrior,
+    prior: ExactPrior,
     coder: RowCoder,
     steps: tuple[bytes, ...],
     gain_index: int,
@@ -83,33 +82,31 @@ def checksum(symbols: Symbols, before: int = 0) -> int:
 
 
 @torch.inference_mode()
-def walk(
-    prior: LatentPrior, gain_index: int, size: tuple[int, int], exchange: Exchange, device: torch.device
-) -> Tensor:
+def walk(prior: ExactPrior, gain_index: int, size: tuple[int, int], exchange: Exchange, device: torch.device) -> Tensor:
     """Run all steps for latents of (h, w) = size; the decoded latents (1, M, h, w) float32 in quantisation steps."""
     if not 0 <= gain_index <= GAIN_STEPS:
         raise ValueError(f"gain index must be in 0..{GAIN_STEPS}, not {gain_index}")
-    kernels = prior.arithmetic.kernels
+    kernels = prior.kernels
     config = prior.config
     hyper_size = (config.hyper, -(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE))
 
     mean, log_scale = (value[0].expand(hyper_size).flatten() for value in prior.hyper_latents(gain_index))
     z_hat = _decoded(exchange(0, None, mean, rows_of(log_scale, kernels)), mean).view(1, *hyper_size)
-    features = (z_hat * 2 ** (FEATURE_BITS - MEAN_BITS)).clamp_(-(2**15), 2**15 - 1)
+    features = (z_hat * (1 << (FEATURE_BITS - MEAN_BITS))).clamp_(-(2**15), 2**15 - 1)
     hyper = prior.hyper_synthesis(features, gain_index, size)
 
     y_hat = torch.zeros(config.latents, *size, dtype=kernels.CARRIER, device=device)
-    for index, mask in enumerate(prior.schedule.masks(*y_hat.shape, device)):
+    for index, mask in enumerate(prior.schedule.masks(config.latents, *size, device)):
         known = None
         if index:
-            known = (y_hat * 2 ** (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT)).clamp_(-(2**15), 2**15 - 1)[None]
+            known = (y_hat * (1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT))).clamp_(-(2**15), 2**15 - 1)[None]
         means, log_scales = prior.step(index, hyper, known)
         mean, row = means[0][mask], rows_of(log_scales[0][mask], kernels)
         y_hat[mask] = _decoded(exchange(index + 1, mask, mean, row), mean)
-    return y_hat[None].to(torch.float32) / 2**MEAN_BITS
+    return y_hat[None].to(torch.float32) / (1 << MEAN_BITS)
 
 
-def rows_of(log_scale: Tensor, kernels: object) -> Tensor:
+def rows_of(log_scale: Tensor, kernels: Kernels) -> Tensor:
     """Table rows of integer log-scales with MEAN_BITS places."""
     shift = MEAN_BITS - ROW_GAIN.bit_length() + 1
     return (kernels.scale_down(log_scale, shift) + ROW_CENTRE).clamp(0, SCALE_ROWS - 1)
@@ -117,4 +114,4 @@ def rows_of(log_scale: Tensor, kernels: object) -> Tensor:
 
 def _decoded(symbols: Symbols, mean: Tensor) -> Tensor:
     values = torch.from_numpy(symbols.astype(np.int32)).to(mean.device, mean.dtype)
-    return values * 2**MEAN_BITS + mean
+    return values * (1 << MEAN_BITS) + mean

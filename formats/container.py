@@ -219,9 +219,7 @@ def _unpack_head(payload: Cursor, max_pixels: int) -> Header:
         raise UnsupportedError(f"picture kind {kind}: this reader knows only {PICTURE_RGB8}, 8-bit RGB")
     payload.finish("HEAD")
     if width * height > max_pixels:
-        raise UnsupportedError(
-            f"the picture is {width} x {height}: more than the limit of {max_pixels} pixels"
-        )
+        raise UnsupportedError(f"the picture is {width} x {height}: more than the limit of {max_pixels} pixels")
     return Header(width, height, model_id, weights_hash, gain_index)
 
 
@@ -251,9 +249,7 @@ def _unpack_end(payload: Cursor, steps_seen: int) -> int:
 def _pack_comment(comment: str) -> bytes:
     text = comment.encode("utf-8")  # a lone surrogate raises UnicodeEncodeError, which is a ValueError
     if len(text) > MAX_COMMENT_BYTES:
-        raise ValueError(
-            f"the comment has {len(text)} bytes of UTF-8: at most {MAX_COMMENT_BYTES} are allowed"
-        )
+        raise ValueError(f"the comment has {len(text)} bytes of UTF-8: at most {MAX_COMMENT_BYTES} are allowed")
     return text
 
 

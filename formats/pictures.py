@@ -100,9 +100,7 @@ def from_pil(image: Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
         if image.has_transparency_data:
             image = image.convert("RGBA")
             if image.getchannel("A").getextrema() != (255, 255):
-                raise UnsupportedError(
-                    "the picture has transparent pixels: flatten it onto a background first"
-                )
+                raise UnsupportedError("the picture has transparent pixels: flatten it onto a background first")
             notes.insert(0, "opaque alpha channel dropped")
         pixels = np.array(image.convert("RGB"))  # (H, W, 3)
     return Picture(pixels, tuple(notes))
@@ -118,9 +116,7 @@ def write_picture(pixels: NDArray[np.uint8], suffix: str) -> bytes:
         raise ValueError(f"pixels must be uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}")
     suffix = suffix.lower()
     if suffix not in WRITABLE_SUFFIXES:
-        raise ValueError(
-            f"cannot write {suffix or 'a name without suffix'!r}: use {', '.join(WRITABLE_SUFFIXES)}"
-        )
+        raise ValueError(f"cannot write {suffix or 'a name without suffix'!r}: use {', '.join(WRITABLE_SUFFIXES)}")
     image = Image.fromarray(np.ascontiguousarray(pixels))
     out = BytesIO()
     try:

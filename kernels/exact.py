@@ -12,17 +12,27 @@ from torch import Tensor
 
 CARRIER = torch.float64
 SUM_LIMIT = 2**53
+_MAX_SHIFT = 52
 _LOW, _HIGH = -(2**15), 2**15 - 1
 
 
-def pointwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
-    """(B, I, H, W), weight (O, I), bias (O,) with the rounding half added, shift (O,) -> (B, O, H, W)."""
+def requantiser(shift: Tensor) -> Tensor:
+    """What `pointwise` and `depthwise` take in place of integer shifts (O,): exact powers 2**-shift.
+
+    They are looked up, since the exponential functions of a device need not be exact even where the result is.
+    """
+    powers = torch.tensor([2.0**-s for s in range(_MAX_SHIFT + 1)], dtype=CARRIER)
+    return powers[shift.cpu().long()].to(shift.device)
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor, power: Tensor) -> Tensor:
+    """(B, I, H, W), weight (O, I), bias (O,) with the rounding half added, power (O,) -> (B, O, H, W)."""
     batch, _, height, width = x.shape
-    flat = torch.matmul(weight, x.reshape(batch, x.shape[1], height * width))  # (B, O, H*W)
-    return _requantise(flat, bias[:, None], shift[:, None]).view(batch, -1, height, width)
+    flat = torch.matmul(weight, x.reshape(batch, -1, height * width))  # (B, O, H*W)
+    return _requantise(flat, bias[:, None], power[:, None]).view(batch, -1, height, width)
 
 
-def depthwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+def depthwise(x: Tensor, weight: Tensor, bias: Tensor, power: Tensor) -> Tensor:
     """(B, C, H, W), weight (C, 9) in row-major tap order, zero padding -> (B, C, H, W)."""
     height, width = x.shape[2:]
     padded = F.pad(x, (1, 1, 1, 1))
@@ -30,12 +40,12 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
     for tap in range(9):
         dy, dx = divmod(tap, 3)
         total.addcmul_(padded[:, :, dy : dy + height, dx : dx + width], weight[:, tap, None, None])
-    return _requantise(total, bias[:, None, None], shift[:, None, None])
+    return _requantise(total, bias[:, None, None], power[:, None, None])
 
 
 def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
     """max(a, 0) * b, requantised by shift."""
-    return (a.clamp_min(0) * b).add_(2 ** (shift - 1)).mul_(2.0**-shift).floor_().clamp_(_LOW, _HIGH)
+    return (a.clamp_min(0) * b).add_(1 << (shift - 1)).mul_(1 / (1 << shift)).floor_().clamp_(_LOW, _HIGH)
 
 
 def add(a: Tensor, b: Tensor) -> Tensor:
@@ -55,9 +65,8 @@ def interpolate(table: Tensor, position: int, spacing: int) -> Tensor:
 
 def scale_down(x: Tensor, shift: int) -> Tensor:
     """floor((x + 2**(shift-1)) / 2**shift) without saturation."""
-    return (x + 2 ** (shift - 1)).mul_(2.0**-shift).floor_()
+    return (x + (1 << (shift - 1))).mul_(1 / (1 << shift)).floor_()
 
 
-def _requantise(total: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
-    # Products with powers of two are exact in binary floating point; ldexp of -shift is such a power.
-    return total.add_(bias).mul_(torch.exp2(-shift)).floor_().clamp_(_LOW, _HIGH)
+def _requantise(total: Tensor, bias: Tensor, power: Tensor) -> Tensor:
+    return total.add_(bias).mul_(power).floor_().clamp_(_LOW, _HIGH)

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,17 @@ def picture(height, width, seed=0):
     base = np.where(x + 2 * y > width, base, 255 - base)
     colour = np.stack([base, 0.7 * base + 30, 255 - base], axis=2)
     return np.clip(colour + rng.normal(0, 6, (height, width, 3)), 0, 255).astype(np.uint8)
+
+
+@contextmanager
+def onednn(enabled):
+    """Switch oneDNN's kernels on or off; torch warns about a TF32 switch that it sets along with it."""
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "TF32 acceleration")
+        with torch.backends.mkldnn.flags(enabled=enabled):
+            yield
 
 
 def run_python(*arguments, environment=None, stdin=None):

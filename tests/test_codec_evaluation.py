@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+
 from lcodec.codec.evaluation.bd_rate import bd_psnr, bd_rate
 from lcodec.codec.evaluation.metrics import ms_ssim, psnr_db
 from lcodec.datasets.curves import anchor

@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 
 import pytest
+
 from lcodec.datasets.curves import Curve, anchor, anchor_datasets, anchor_names
 
 

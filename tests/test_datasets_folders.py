@@ -1,4 +1,5 @@
 import pytest
+
 from lcodec.datasets.folders import data_root, pictures
 
 

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from lcodec.datasets.kodak import checksums, kodak
 
 NAMES = [f"kodim{number:02}.png" for number in range(1, 25)]

@@ -3,6 +3,7 @@ import json
 import os
 
 import pytest
+
 from lcodec.datasets.split import digests, is_validation, split
 
 

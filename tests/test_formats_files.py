@@ -108,9 +108,7 @@ def test_impossible_outputs(tmp_path):
     assert os.listdir(tmp_path) == ["plain"] and plain.read_bytes() == b"x"
 
 
-@pytest.mark.parametrize(
-    "failure", [OSError(28, "No space left on device"), KeyboardInterrupt(), MemoryError()]
-)
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt(), MemoryError()])
 @pytest.mark.parametrize("exists", [False, True])
 def test_failure_before_the_rename_leaves_nothing(tmp_path, monkeypatch, failure, exists):
     path = tmp_path / "a"

@@ -36,12 +36,7 @@ def png(width, height, depth, colour, rows):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def tiff(width, height, bits, samples, data):
@@ -314,9 +309,7 @@ def test_other_files_are_no_pictures(data):
         read_picture(data)
 
 
-@pytest.mark.parametrize(
-    "data", [b"BMW is a car\n", b"P5 is a bus\n", b"RIFF", b"GIF89a", b"II*\0", b"\xff\xd8\xff"]
-)
+@pytest.mark.parametrize("data", [b"BMW is a car\n", b"P5 is a bus\n", b"RIFF", b"GIF89a", b"II*\0", b"\xff\xd8\xff"])
 def test_files_that_only_start_like_pictures(data):
     with pytest.raises(FormatError, match="damaged or cut"):
         read_picture(data)
@@ -335,8 +328,6 @@ def test_cut_and_damaged_pictures_raise_only_ours(kind):
             for _ in range(chance.integers(1, 4)):
                 damaged[chance.integers(len(data))] ^= int(chance.integers(1, 256))
             try:
-                read_picture(
-                    bytes(damaged[: chance.integers(len(data) // 2, len(data) + 1)]), max_pixels=10_000
-                )
+                read_picture(bytes(damaged[: chance.integers(len(data) // 2, len(data) + 1)]), max_pixels=10_000)
             except LcodecError as error:
                 assert "\n" not in str(error)

@@ -10,7 +10,7 @@ LIMIT = 2**15 - 1
 
 def operands(kernels, weight, bias, shift):
     half = 1 << (shift - 1)
-    return weight.to(kernels.CARRIER), (bias + half).to(kernels.CARRIER), shift.to(kernels.CARRIER)
+    return weight.to(kernels.CARRIER), (bias + half).to(kernels.CARRIER), kernels.requantiser(shift)
 
 
 def features(shape, kind, generator):
@@ -40,7 +40,14 @@ def test_layers_equal_the_oracle(kind, size, batch):
 
 def test_requantisation_floors_and_saturates():
     one = torch.ones(1, 1, dtype=torch.int64)
-    for value, shift, expected in ((-3, 1, -1), (3, 1, 2), (-1, 1, 0), (1, 1, 1), (-5, 2, -1), (2**17, 1, LIMIT)):
+    for value, shift, expected in (
+        (-3, 1, -1),
+        (3, 1, 2),
+        (-1, 1, 0),
+        (1, 1, 1),
+        (-5, 2, -1),
+        (2**17, 1, LIMIT),
+    ):
         for kernels in (exact, exact_reference):
             x = torch.full((1, 1, 1, 1), value).to(kernels.CARRIER)
             out = kernels.pointwise(x, *operands(kernels, one, torch.zeros(1).long(), torch.tensor([shift])))
@@ -51,7 +58,11 @@ def test_gate_add_and_shift_equal_the_oracle():
     g = torch.Generator().manual_seed(2)
     a, b = (torch.randint(-LIMIT - 1, LIMIT + 1, (2, 5, 7, 3), generator=g) for _ in range(2))
     a[0, 0], b[0, 0] = LIMIT, -LIMIT - 1
-    fast = [exact.gate(a.double(), b.double(), 10), exact.add(a.double(), b.double()), exact.scale_down(a.double(), 2)]
+    fast = [
+        exact.gate(a.double(), b.double(), 10),
+        exact.add(a.double(), b.double()),
+        exact.scale_down(a.double(), 2),
+    ]
     slow = [exact_reference.gate(a, b, 10), exact_reference.add(a, b), exact_reference.scale_down(a, 2)]
     for x, y in zip(fast, slow, strict=True):
         assert torch.equal(x.long(), y)

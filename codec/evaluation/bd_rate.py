@@ -96,9 +96,7 @@ def _front(bpp: Sequence[float], psnr_db: Sequence[float], which: str) -> tuple[
         if not kept or psnr > kept[-1][1]:
             kept.append((rate, psnr))
     if len(kept) < 2:
-        raise ValueError(
-            f"{which} curve: needs two points or more that rise in rate and PSNR, has {len(kept)}"
-        )
+        raise ValueError(f"{which} curve: needs two points or more that rise in rate and PSNR, has {len(kept)}")
     points = np.asarray(kept, dtype=np.float64)  # (n, 2)
     return np.log(points[:, 0]), points[:, 1], len(bpp) - len(kept)
 

@@ -122,7 +122,13 @@ def _compared(bench: Bench) -> Bench:
         other = anchor(name, "kodak")
         comparisons.append(Comparison(other, bd_rate(other.bpp, other.psnr_db, curve.bpp, curve.psnr_db)))
     return Bench(
-        bench.folder, bench.n_images, bench.model, bench.weights, bench.machine, bench.points, tuple(comparisons)
+        bench.folder,
+        bench.n_images,
+        bench.model,
+        bench.weights,
+        bench.machine,
+        bench.points,
+        tuple(comparisons),
     )
 
 

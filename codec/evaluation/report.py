@@ -11,8 +11,7 @@ def as_table(bench: Bench) -> str:
     lines = [
         f"lcodec {bench.model}, weights {bench.weights}, on {bench.n_images} pictures of {bench.folder} "
         f"({bench.machine})",
-        f"curve {bench.curve().digest()}; means over pictures of bpp (file size), RGB PSNR and MS-SSIM; "
-        "median seconds",
+        f"curve {bench.curve().digest()}; means over pictures of bpp (file size), RGB PSNR and MS-SSIM; median seconds",
         "",
         "| quality | bpp | PSNR dB | MS-SSIM | encode s | decode s |",
         "|---:|---:|---:|---:|---:|---:|",

@@ -28,7 +28,7 @@ class Crops:
                 digest.update(data)
         self.digest = digest.hexdigest()[:16]
         if not self.pictures:
-            raise ValueError(f"no training picture has both sides of {crop} pixels or more")
+            raise ValueError(f"of {len(paths)} pictures none has both sides of {crop} pixels or more")
         self.crop = crop
         area = np.array([p.shape[0] * p.shape[1] for p in self.pictures], dtype=np.float64)
         self._share = area / area.sum()

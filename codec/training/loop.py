@@ -52,7 +52,7 @@ def train(recipe: Recipe, pictures: Crops, held_out: Crops, path: Path, minutes:
     that number whatever the speed of its machine, and equals an uninterrupted run on the same machine.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = new_model(recipe.model, recipe.seed).to(device, memory_format=torch.channels_last)
+    model = new_model(recipe.model, recipe.seed).to(device)
     optimiser = new_optimiser(model, recipe)
     if resume:
         state = Checkpoint.read(path)
@@ -144,7 +144,7 @@ def validate(model: Model, recipe: Recipe, held_out: Crops) -> list[str]:
 
 def _measured_steps(recipe: Recipe, pictures: Crops, device: torch.device, minutes: float) -> int:
     """How many steps fit into the budget, from a few steps of a throw-away copy."""
-    model = new_model(recipe.model, recipe.seed).to(device, memory_format=torch.channels_last).train()
+    model = new_model(recipe.model, recipe.seed).to(device).train()
     optimiser = new_optimiser(model, recipe)
     start = 0.0
     for step in range(_MEASURED_STEPS):

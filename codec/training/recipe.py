@@ -1,7 +1,7 @@
 """A training recipe: TOML in, frozen and checked values out."""
 
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from ..model import ModelConfig
 class Recipe:
     """Everything that decides a training run but its time budget.
 
-    `learning_rate` is the peak. `lambda_low`, `lambda_high`: weight of the squared error (8-bit units) against bits per pixel at quality 0 and
-    100, geometric in between. `balance`: the loss of a sample is divided by lambda to this power, so that low and
-    high rates weigh alike.
+    `learning_rate` is the peak. `lambda_low`, `lambda_high`: weight of the squared error (8-bit units) against bits per
+    pixel at quality 0 and 100, geometric in between. `balance`: the loss of a sample is divided by lambda to this
+    power, so that low and high rates weigh alike.
     """
 
     model: ModelConfig
@@ -51,6 +51,9 @@ class Recipe:
 
 def _checked(kind: type, values: dict[str, Any]) -> dict[str, Any]:
     types = {field.name: field.type for field in fields(kind)}
+    absent = [f.name for f in fields(kind) if f.default is MISSING and f.name not in values and f.name != "model"]
+    if absent:
+        raise ValueError(f"missing {', '.join(absent)}")
     for key, value in values.items():
         if key not in types:
             raise ValueError(f"unknown key {key!r}; {kind.__name__} has {', '.join(types)}")

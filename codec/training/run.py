@@ -8,8 +8,6 @@ from .crops import Crops
 from .loop import train
 from .recipe import Recipe
 
-_VALIDATION_CROP = 256
-
 
 def run_training(recipe_path: Path, checkpoint: Path, minutes: float, resume: bool, data: Path | None) -> None:
     """Train on the training half of a folder of photographs. Raises ValueError for a bad recipe, folder or budget."""
@@ -21,4 +19,4 @@ def run_training(recipe_path: Path, checkpoint: Path, minutes: float, resume: bo
     if resume and not checkpoint.exists():
         raise ValueError(f"there is no {checkpoint} to resume")
     pictures, held_out = split(data or data_root() / "train")
-    train(recipe, Crops(pictures, recipe.crop), Crops(held_out, _VALIDATION_CROP), checkpoint, minutes, resume)
+    train(recipe, Crops(pictures, recipe.crop), Crops(held_out, recipe.crop), checkpoint, minutes, resume)

@@ -19,7 +19,7 @@ COLOUR_SPREAD = (1.0, 0.5, 0.35)
 def colour_matrix() -> Tensor:
     """Orthonormal RGB -> opponent matrix, (3, 3) float64."""
     matrix = torch.tensor(_COLOUR, dtype=torch.float64)
-    return matrix / matrix.norm(dim=1, keepdim=True)
+    return matrix / matrix.square().sum(1, keepdim=True).sqrt()
 
 
 def dct_matrix(n: int) -> Tensor:

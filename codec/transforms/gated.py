@@ -17,6 +17,8 @@ from .gain import QualityGain
 STRIDE = 16
 # Log-gain of the latents at quality 0 and 1: quantisation steps of about 95 and 8 grey levels to begin with.
 _LATENT_GAIN = (-1.1, 1.4)
+# Unbounded, the product of two linear maps squares the features in every block, and training diverged.
+_GATE_LIMIT = 4.0
 
 
 class GatedBlock(nn.Module):
@@ -33,7 +35,8 @@ class GatedBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))
         gate, value = self.expand(x).chunk(2, 1)
-        return x + self.reduce(F.relu(gate) * value)
+        fed: Tensor = self.reduce(F.hardtanh(gate, 0.0, _GATE_LIMIT) * value)
+        return x + fed
 
 
 class GatedAnalysis(nn.Module):
@@ -61,7 +64,8 @@ class GatedAnalysis(nn.Module):
         features = self.blocks(self.enter(bands)) * self.gain(q)
         with torch.autocast(bands.device.type, enabled=False):
             linear = self.bypass(F.pixel_unshuffle(bands.float(), 2))  # (B, M, H/16, W/16)
-        return (linear + self.merge(F.pixel_unshuffle(features, 2))) * self.latent_gain(q)
+        y: Tensor = (linear + self.merge(F.pixel_unshuffle(features, 2))) * self.latent_gain(q)
+        return y
 
 
 class GatedSynthesis(nn.Module):
@@ -78,7 +82,8 @@ class GatedSynthesis(nn.Module):
         self.bypass = nn.Conv2d(latents, 4 * CHANNELS, 1, bias=False)
         with torch.no_grad():
             self.leave.weight.mul_(0.01)
-            nn.init.zeros_(self.leave.bias)
+            assert self.leave.bias is not None
+            self.leave.bias.zero_()
             weights = merge_weights(latents, self.front.spread)
             # The rows are orthogonal, so the pseudo-inverse is the transpose over the squared row norms.
             inverse = (weights / weights.square().sum(1, keepdim=True)).t()

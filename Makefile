@@ -1,0 +1,41 @@
+# Needs Python 3.11 or later, make and a network connection to a package index; everything goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo test lint type bench clean
+
+demo: $(VENV)/installed
+	@$(BIN)/python tests/demo.py
+
+test: $(VENV)/tested
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(VENV)/tested
+	cd $(VENV) && bin/python -m mypy --config-file ../pyproject.toml -p lcodec
+
+bench: $(VENV)/tested
+	$(BIN)/python -m lcodec bench "$(LCODEC_DATA)/kodak"
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info
+
+SOURCES := pyproject.toml constraints.txt $(shell find __init__.py __main__.py codec entropy formats kernels datasets -type f -not -path '*/__pycache__/*')
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("lcodec needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# The package is installed as a user gets it, not as a link to the sources, so that the tests test the wheel.
+$(VENV)/installed: $(VENV)/bin/python $(SOURCES)
+	$(PIP) install -c constraints.txt .
+	@touch $@
+
+$(VENV)/tested: $(VENV)/bin/python $(SOURCES)
+	$(PIP) install -c constraints.txt '.[test]'
+	@touch $(VENV)/installed $@

@@ -1,0 +1,76 @@
+"""Same latents, same bytes; same bytes, same symbols: across threads, layouts, libraries' kernels and processes."""
+
+import json
+
+import pytest
+import torch
+from checks import ROOT, onednn, picture, run_python
+from exact_probe import probe
+
+from lcodec import Codec
+from lcodec.codec.model_file import read_model
+from lcodec.codec.registry import MODELS, by_name
+from lcodec.entropy import walk
+from lcodec.entropy.exact import ExactPrior
+from lcodec.kernels import exact_reference
+
+PROBE = ROOT / "tests" / "exact_probe.py"
+ENVIRONMENTS = {
+    "plain": {},
+    "one thread, no oneDNN vectors": {"OMP_NUM_THREADS": "1", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    "no vectors": {"ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "MKL_CBWR": "COMPATIBLE"},
+}
+
+
+@pytest.fixture(scope="module", params=[entry.name for entry in MODELS])
+def here(request):
+    threads = torch.get_num_threads()
+    yield request.param, probe(request.param)
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_fresh_processes_agree_whatever_the_processor_may_use(environment, here):
+    model, expected = here
+    done = run_python(str(PROBE), model, environment=environment)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == expected
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in MODELS])
+def test_shipped_model_equals_the_int64_oracle(name):
+    coding, _ = read_model(by_name(name).path, torch.device("cpu"))
+    oracle = ExactPrior(coding.prior.config, exact_reference)
+    oracle.load_state_dict(coding.prior.state_dict())
+    oracle.prepare(torch.device("cpu"))
+    pixels = torch.from_numpy(picture(49, 83))
+    for gain_index in (0, 3333, 8192):
+        coded = coding.compress(pixels, gain_index)
+        y_hat, crc = walk.decode(oracle, coding.coder, coded.steps, gain_index, (4, 6), torch.device("cpu"))
+        assert crc == coded.symbols_crc and torch.equal(y_hat, coded.y_hat)
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in MODELS])
+def test_synthesis_differs_by_at_most_one_level_between_kernels(name):
+    coding, _ = read_model(by_name(name).path, torch.device("cpu"))
+    coded = coding.compress(torch.from_numpy(picture(100, 75)), 6000)
+    results = []
+    for enabled in (True, False):
+        with onednn(enabled):
+            results.append(coding.synthesise(coded.y_hat, 6000, 100, 75).int())
+    assert (results[0] - results[1]).abs().max() <= 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", [entry.name for entry in MODELS])
+def test_files_cross_between_cpu_and_gpu(name):
+    cpu, gpu = Codec(name, "cpu"), Codec(name, "cuda")
+    for quality in (5.0, 50.0, 95.0):
+        original = picture(150, 211)
+        for writer, reader in ((cpu, gpu), (gpu, cpu)):
+            data = writer.encode(original, quality)
+            reader.verify(data)
+            difference = reader.decode(data).astype(int) - writer.decode(data).astype(int)
+            assert abs(difference).max() <= 1
