@@ -11,6 +11,10 @@ from .prior import LatentPrior
 
 _LOG_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_ROWS - 1)
 _LEAST_PROBABILITY = 2.0**-16
+# Beyond this many standard deviations the probability is below the least one. From there the price goes on with the
+# logarithm of the distance, at first with the Gaussian's slope: a bounded gradient that still widens the scale.
+_TAIL_START = 4.17
+_TAIL_BITS = 26.0
 
 
 def scale_of(log_scale: Tensor) -> Tensor:
@@ -35,11 +39,12 @@ class _BoundedRow(torch.autograd.Function):
 
 
 def gaussian_bits(x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    """Bits of x under a Gaussian integrated over [x - 1/2, x + 1/2]; shapes as given, elementwise."""
+    """Bits of x under a Gaussian integrated over [x - 1/2, x + 1/2], with heavier tails; elementwise."""
     distance = (x - mean).abs()
     upper = torch.special.ndtr((0.5 - distance) / scale)
     lower = torch.special.ndtr((-0.5 - distance) / scale)
-    return -torch.log2((upper - lower).clamp_min(_LEAST_PROBABILITY))
+    tail = torch.log(((distance - 0.5) / (_TAIL_START * scale)).clamp_min(1.0))
+    return _TAIL_BITS * tail - torch.log2((upper - lower).clamp_min(_LEAST_PROBABILITY))
 
 
 def round_through(x: Tensor) -> Tensor:

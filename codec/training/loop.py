@@ -58,6 +58,8 @@ def train(recipe: Recipe, pictures: Crops, held_out: Crops, path: Path, minutes:
         state = Checkpoint.read(path)
         if state.recipe != recipe:
             raise ValueError(f"{path} was trained with another recipe")
+        if state.data_digest != pictures.digest:
+            raise ValueError(f"{path} was trained with other pictures")
         state.restore(path, model, optimiser)
     else:
         steps = _measured_steps(recipe, pictures, device, minutes)
