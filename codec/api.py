@@ -5,7 +5,7 @@ from functools import lru_cache
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from ..formats.container import MAX_PIXELS, unpack
+from ..formats.container import DEFAULT_MAX_PIXELS, Stream, unpack
 from ..formats.errors import UnsupportedError
 from ..formats.files import read_input
 from .registry import by_id
@@ -37,12 +37,13 @@ def encode(image: "ImageLike", quality: float = 75.0, model: str = "base") -> by
     return codec(model, "auto").encode(image, quality)
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> "Pixels":
+def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Pixels":
     """The picture in a file's bytes, uint8 (H, W, 3), whichever model wrote it. See `Codec.decode`."""
-    return codec_for(data, "auto", max_pixels).decode(data, max_pixels)
+    stream = unpack(data, max_pixels)
+    return codec_for(stream, "auto").decode_stream(stream)
 
 
-def open(path: "str | PathLike[str]", max_pixels: int = MAX_PIXELS) -> "Image.Image":
+def open(path: "str | PathLike[str]", max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image.Image":
     """Read and decode a file into a PIL image. Raises LcodecError where it cannot be read, and as `decode` does."""
     from PIL import Image
 
@@ -71,9 +72,9 @@ def info(data: bytes) -> Info:
     )
 
 
-def codec_for(data: bytes, device: "Device", max_pixels: int = MAX_PIXELS) -> "Codec":
-    """The loaded codec that a file's bytes ask for."""
-    return codec(by_id(unpack(data, max_pixels).header.model_id).name, device)
+def codec_for(stream: Stream, device: "Device") -> "Codec":
+    """The loaded codec that an unpacked file asks for. Raises UnsupportedError for a model we do not have."""
+    return codec(by_id(stream.header.model_id).name, device)
 
 
 @lru_cache(maxsize=8)

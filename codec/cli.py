@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from .. import __version__
-from ..formats.container import MAX_PIXELS
+from ..formats.container import DEFAULT_MAX_PIXELS, unpack
 from ..formats.errors import DamageWarning, LcodecError
 from ..formats.files import check_output, read_input, write_output
 
@@ -32,8 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             sys.stderr.close()  # nobody reads; Python would complain again at exit
             return EXIT_FAILED
-        except MemoryError:
-            return _fail("not enough memory", EXIT_FAILED)
+        except (MemoryError, RuntimeError) as error:
+            # torch has no class of its own for this on the CPU.
+            if isinstance(error, MemoryError) or "memory" in str(error):
+                return _fail("not enough memory for this picture", EXIT_FAILED)
+            raise
         except (LcodecError, ValueError, ImportError, OSError) as error:
             return _fail(str(error), EXIT_FAILED)
     return 0
@@ -57,17 +60,16 @@ def _encode(options: argparse.Namespace) -> None:
 def _decode(options: argparse.Namespace) -> None:
     check_output(options.output, options.force)
     data = read_input(options.input)
-    from ..formats.container import unpack
     from ..formats.pictures import WRITABLE_SUFFIXES, write_picture
 
     suffix = ".png" if options.output == "-" else Path(options.output).suffix.lower()
     if suffix not in WRITABLE_SUFFIXES:
         raise ValueError(f"output {options.output!r}: the suffix must be one of {' '.join(WRITABLE_SUFFIXES)}")
-    header = unpack(data, options.max_pixels).header
+    stream = unpack(data, options.max_pixels)
     from .api import codec_for
 
-    _start_torch(options, header.width * header.height)
-    pixels = codec_for(data, options.device, options.max_pixels).decode(data, options.max_pixels)
+    _start_torch(options, stream.header.width * stream.header.height)
+    pixels = codec_for(stream, options.device).decode_stream(stream)
     write_output(options.output, write_picture(pixels, suffix), options.force)
 
 
@@ -88,11 +90,11 @@ def _info(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    data = read_input(options.input)
+    stream = unpack(read_input(options.input), options.max_pixels)
     from .api import codec_for
 
-    _start_torch(options, 0)
-    codec_for(data, options.device, options.max_pixels).verify(data, options.max_pixels)
+    _start_torch(options, stream.header.width * stream.header.height)
+    codec_for(stream, options.device).verify_stream(stream)
     print("ok: sections and symbols match their checksums")
 
 
@@ -224,7 +226,7 @@ def _threads(command: argparse.ArgumentParser) -> None:
 
 
 def _limit(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--max-pixels", type=_positive, default=MAX_PIXELS, help="refuse larger pictures")
+    command.add_argument("--max-pixels", type=_positive, default=DEFAULT_MAX_PIXELS, help="refuse larger pictures")
 
 
 def _data(command: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..entropy.coder import CoderError
 from ..entropy.fixed import GAIN_STEPS
-from ..formats.container import MAX_PIXELS, Header, Stream, pack, unpack
+from ..formats.container import DEFAULT_MAX_PIXELS, MAX_PIXELS, Header, Stream, pack, unpack
 from ..formats.errors import FormatError, ModelError, UnsupportedError
 from ..formats.pictures import from_pil
 from .model_file import read_model
@@ -54,7 +54,7 @@ class Codec:
         header = Header(pixels.shape[1], pixels.shape[0], self.entry.wire_id, self._hash, gain_index)
         return pack(Stream(header, encoded.steps, encoded.symbols_crc, comment))
 
-    def decode(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
+    def decode(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
         """The picture in the bytes of an .lcc file, uint8 (H, W, 3).
 
         Raises:
@@ -62,13 +62,17 @@ class Codec:
             UnsupportedError: a valid file beyond this version, or above max_pixels.
             ModelError: the file needs another model than this one.
         """
-        header, y_hat = self._decode_latents(unpack(data, max_pixels))
+        return self.decode_stream(unpack(data, max_pixels))
+
+    def decode_stream(self, stream: Stream) -> Pixels:
+        """The picture in an unpacked file. Raises as `decode` does."""
+        header, y_hat = self._decode_latents(stream)
         pixels = self._model.synthesise(y_hat, header.gain_index, header.height, header.width)
         return np.asarray(pixels.numpy())
 
-    def verify(self, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+    def verify_stream(self, stream: Stream) -> None:
         """Decode all symbols and compare their checksum; raises as `decode` does, and makes no picture."""
-        self._decode_latents(unpack(data, max_pixels))
+        self._decode_latents(stream)
 
     def _decode_latents(self, stream: Stream) -> tuple[Header, Tensor]:
         header = stream.header

@@ -26,6 +26,7 @@ RESERVED_BIT = 0x40
 
 MAX_SIDE = 65_535
 MAX_PIXELS = 2**28
+DEFAULT_MAX_PIXELS = 2**26  # what our own decoder allows unless asked for more: it holds whole pictures in memory
 MAX_GAIN_INDEX = 8192
 MAX_STEPS = 16
 MAX_ANCILLARY = 64

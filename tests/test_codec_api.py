@@ -28,7 +28,7 @@ def codec(request):
 def test_any_size_comes_back(codec, size):
     original = picture(*size)
     data = codec.encode(original, 60)
-    codec.verify(data)
+    codec.verify_stream(unpack(data))
     decoded = codec.decode(data)
     assert decoded.shape == original.shape and decoded.dtype == np.uint8
     assert psnr_db(original, decoded) > 15

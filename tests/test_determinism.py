@@ -12,6 +12,7 @@ from lcodec.codec.model_file import read_model
 from lcodec.codec.registry import MODELS, by_name
 from lcodec.entropy import walk
 from lcodec.entropy.exact import ExactPrior
+from lcodec.formats.container import unpack
 from lcodec.kernels import exact_reference
 
 PROBE = ROOT / "tests" / "exact_probe.py"
@@ -71,6 +72,6 @@ def test_files_cross_between_cpu_and_gpu(name):
         original = picture(150, 211)
         for writer, reader in ((cpu, gpu), (gpu, cpu)):
             data = writer.encode(original, quality)
-            reader.verify(data)
+            reader.verify_stream(unpack(data))
             difference = reader.decode(data).astype(int) - writer.decode(data).astype(int)
             assert abs(difference).max() <= 1

@@ -68,19 +68,17 @@ def train(recipe: Recipe, pictures: Crops, held_out: Crops, path: Path, minutes:
     _log(f"{recipe.name}: step {state.step} of {state.steps}, {len(pictures.pictures)} pictures, {device}")
 
     model.train()
-    saved, logged = time.monotonic(), time.monotonic()
-    total, skipped = 0.0, 0
+    saved = logged = time.monotonic()
+    losses: list[float] = []
+    first = state.step
     for step in range(state.step, state.steps):
         loss = train_step(model, optimiser, recipe, pictures, step, state.steps)
-        if loss is None:
-            skipped += 1
-        else:
-            total += loss
+        losses += [] if loss is None else [loss]
         if (step + 1) % _LOG_STEPS == 0:
-            rate = _LOG_STEPS / (time.monotonic() - logged)
-            mean = total / max(1, _LOG_STEPS - skipped)
-            _log(f"step {step + 1}/{state.steps}  loss {mean:.4f}  {rate:.2f} steps/s  skipped {skipped}")
-            total, skipped, logged = 0.0, 0, time.monotonic()
+            done, rate = step + 1 - first, (step + 1 - first) / (time.monotonic() - logged)
+            mean = sum(losses) / max(1, len(losses))
+            _log(f"step {step + 1}/{state.steps}  loss {mean:.4f}  {rate:.2f} steps/s  skipped {done - len(losses)}")
+            losses, first, logged = [], step + 1, time.monotonic()
         if time.monotonic() - saved > _CHECKPOINT_SECONDS or step + 1 == state.steps:
             state = Checkpoint(recipe, step + 1, state.steps, state.data_digest)
             state.write(path, model, optimiser)
