@@ -22,6 +22,7 @@ class CodingModel:
         """Raises ValueError when a bound of its arithmetic does not hold."""
         prior.prepare(device)
         self.transforms = transforms.float().to(device).eval()
+        self.transforms.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.prior = prior
         self.coder = RowCoder(rows, first_row)
         self.device = device

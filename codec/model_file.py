@@ -59,7 +59,7 @@ def unpack_model(data: bytes, device: torch.device) -> CodingModel:
         rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy())
         return CodingModel(transforms, prior, rows, int(header["first_row"]), device)
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"not a usable model file: {str(error).splitlines()[0]}") from None
+        raise ModelError(f"cannot use the model file: {str(error).splitlines()[0]}") from None
 
 
 def read_model(path: Path, device: torch.device) -> tuple[CodingModel, bytes]:

@@ -132,6 +132,7 @@ class ExactPrior(LatentPrior):
 
     def prepare(self, device: torch.device) -> None:
         """Prove the bounds of every layer and move it to a device; raises ValueError. Call it once after loading."""
+        float64_kernels.check_device(device)
         for layer in self.modules():
             if isinstance(layer, _ExactLinear | ExactKnots):
                 layer.prepare(device)

@@ -10,10 +10,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import exact_reference
+
 CARRIER = torch.float64
 SUM_LIMIT = 2**53
 _MAX_SHIFT = 52
 _LOW, _HIGH = -(2**15), 2**15 - 1
+
+
+def check_device(device: torch.device) -> None:
+    """Known-answer test. Raises ValueError where float64 products are not exact: emulated, or of reduced precision."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randint(-8127, 8128, (24, 300), generator=generator)
+    weight[0], weight[1, ::2] = 8127, -8127
+    x = torch.randint(-(2**15), 2**15, (1, 300, 5, 7), generator=generator)
+    x[..., 0] = -(2**15)
+    bias = torch.randint(-(2**50), 2**50, (24,), generator=generator)
+    shift = torch.arange(1, 25)
+    expected = exact_reference.pointwise(x, weight, bias, exact_reference.requantiser(shift))
+    x, weight, bias = x.to(device, CARRIER), weight.to(device, CARRIER), bias.to(device, CARRIER)
+    found = pointwise(x, weight, bias, requantiser(shift.to(device)))
+    sums = torch.matmul(weight, x.flatten(2))
+    plain = torch.einsum("oi,bip->bop", weight.cpu().long(), x.flatten(2).cpu().long())
+    if not (torch.equal(found.cpu().long(), expected) and torch.equal(sums.cpu().long(), plain)):
+        raise ValueError(f"float64 products are not exact on {device}")
 
 
 def requantiser(shift: Tensor) -> Tensor:

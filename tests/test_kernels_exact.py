@@ -76,3 +76,11 @@ def test_interpolation_equals_the_oracle_at_every_position():
         assert torch.equal(fast.long(), exact_reference.interpolate(table, position, 1024))
         if position % 1024 == 0:
             assert torch.equal(fast.long(), table[position // 1024])
+
+
+def test_a_device_with_inexact_products_is_refused(monkeypatch):
+    exact.check_device(torch.device("cpu"))
+    matmul = torch.matmul
+    monkeypatch.setattr(torch, "matmul", lambda a, b: matmul(a.float(), b.float()).to(a.dtype))
+    with pytest.raises(ValueError, match="not exact on cpu"):
+        exact.check_device(torch.device("cpu"))

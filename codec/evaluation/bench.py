@@ -5,7 +5,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -90,7 +90,7 @@ def run_bench(
         points=tuple(points),
         comparisons=(),
     )
-    return _compared(bench) if _is_kodak(paths) else bench
+    return compared(bench) if _is_kodak(paths) else bench
 
 
 def _point(loaded: Codec, originals: list[Pixels], quality: float) -> Point:
@@ -115,21 +115,14 @@ def _point(loaded: Codec, originals: list[Pixels], quality: float) -> Point:
     )
 
 
-def _compared(bench: Bench) -> Bench:
+def compared(bench: Bench) -> Bench:
+    """The same benchmark with BD-rates against the curves of KODAK_ANCHORS."""
     curve = bench.curve()
     comparisons = []
     for name in KODAK_ANCHORS:
         other = anchor(name, "kodak")
         comparisons.append(Comparison(other, bd_rate(other.bpp, other.psnr_db, curve.bpp, curve.psnr_db)))
-    return Bench(
-        bench.folder,
-        bench.n_images,
-        bench.model,
-        bench.weights,
-        bench.machine,
-        bench.points,
-        tuple(comparisons),
-    )
+    return replace(bench, comparisons=tuple(comparisons))
 
 
 def _is_kodak(paths: list[Path]) -> bool:

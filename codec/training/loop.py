@@ -52,7 +52,7 @@ def train(recipe: Recipe, pictures: Crops, held_out: Crops, path: Path, minutes:
     that number whatever the speed of its machine, and equals an uninterrupted run on the same machine.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = new_model(recipe.model, recipe.seed).to(device)
+    model = _trainee(recipe, device)
     optimiser = new_optimiser(model, recipe)
     if resume:
         state = Checkpoint.read(path)
@@ -67,7 +67,6 @@ def train(recipe: Recipe, pictures: Crops, held_out: Crops, path: Path, minutes:
         state.write(path, model, optimiser)
     _log(f"{recipe.name}: step {state.step} of {state.steps}, {len(pictures.pictures)} pictures, {device}")
 
-    model.train()
     saved = logged = time.monotonic()
     losses: list[float] = []
     first = state.step
@@ -142,9 +141,15 @@ def validate(model: Model, recipe: Recipe, held_out: Crops) -> list[str]:
     return [*lines, f"validation  mean log loss {sum(logs) / len(logs):.4f}"]
 
 
+def _trainee(recipe: Recipe, device: torch.device) -> Model:
+    """A fresh model in training mode; its convolutions are a tenth faster with their weights in channels_last."""
+    model = new_model(recipe.model, recipe.seed).to(device).train()
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
 def _measured_steps(recipe: Recipe, pictures: Crops, device: torch.device, minutes: float) -> int:
     """How many steps fit into the budget, from a few steps of a throw-away copy."""
-    model = new_model(recipe.model, recipe.seed).to(device).train()
+    model = _trainee(recipe, device)
     optimiser = new_optimiser(model, recipe)
     start = 0.0
     for step in range(_MEASURED_STEPS):
