@@ -13,7 +13,6 @@ as in Li et al., DCVC-FM (2024).
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -89,7 +88,8 @@ class LatentPrior(nn.Module):
         x = F.pixel_shuffle(self.enter(z_hat), 2)
         x = F.pixel_shuffle(self.split(self.coarse(x)), 2)
         x = x[:, :, : size[0], : size[1]]
-        return torch.as_tensor(self.fine(self.arithmetic.add(x, self.quality(q))))
+        hyper: Tensor = self.fine(self.arithmetic.add(x, self.quality(q)))
+        return hyper
 
     def step(self, index: int, hyper: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor]:
         """(mean, log_scale), each (B, M, h, w), for coding step `index`.
