@@ -124,11 +124,14 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from .evaluation.bench import run_bench
-    from .evaluation.report import as_json, as_table
+    from .evaluation.bench import compared, run_bench
+    from .evaluation.report import as_json, as_table, read_curve
 
+    earlier = [read_curve(path) for path in options.against]
     _start_torch(options, 0)
-    result = run_bench(Path(options.folder), options.model, options.device, options.qualities, _say)
+    folder = Path(options.folder)
+    result = run_bench(folder, options.model, options.device, options.qualities, _say, options.held_out)
+    result = compared(result, earlier)
     print(as_json(result) if options.json else as_table(result))
 
 
@@ -199,6 +202,8 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("folder", help="folder of pictures")
     bench.add_argument("-m", "--model", default="base")
     bench.add_argument("--qualities", type=_numbers, default=_BENCH_QUALITIES, help="comma-separated")
+    bench.add_argument("--held-out", action="store_true", help="only the pictures that training leaves out")
+    bench.add_argument("--against", type=Path, action="append", default=[], help="JSON of an earlier run (repeatable)")
     bench.add_argument("--json", action="store_true")
     _machine(bench)
     return parser

@@ -13,6 +13,7 @@ import torch
 from ...datasets.curves import Curve, anchor
 from ...datasets.folders import pictures
 from ...datasets.kodak import checksums
+from ...datasets.split import split
 from ...formats.pictures import read_picture
 from ..api import codec
 from ..codec import Codec, Device, Pixels
@@ -70,10 +71,17 @@ class Bench:
 
 
 def run_bench(
-    folder: Path, model: str, device: Device, qualities: Sequence[float], progress: Callable[[str], None]
+    folder: Path,
+    model: str,
+    device: Device,
+    qualities: Sequence[float],
+    progress: Callable[[str], None],
+    held_out: bool = False,
 ) -> Bench:
-    """Code all pictures of a folder at all qualities. Raises ValueError for a folder without pictures."""
-    paths = pictures(folder)
+    """Code the pictures of a folder, all or those held out from training, at all qualities. ValueError for none."""
+    paths = split(folder)[1] if held_out else pictures(folder)
+    if not paths:
+        raise ValueError(f"{folder} has no held-out picture")
     loaded = codec(model, device)
     decoded = [read_picture(path.read_bytes()).pixels for path in paths]
     loaded.decode(loaded.encode(decoded[0]))  # the first run pays for lazy set-up
@@ -90,7 +98,7 @@ def run_bench(
         points=tuple(points),
         comparisons=(),
     )
-    return compared(bench) if _is_kodak(paths) else bench
+    return compared(bench, [anchor(name, "kodak") for name in KODAK_ANCHORS]) if _is_kodak(paths) else bench
 
 
 def _point(loaded: Codec, originals: list[Pixels], quality: float) -> Point:
@@ -115,14 +123,11 @@ def _point(loaded: Codec, originals: list[Pixels], quality: float) -> Point:
     )
 
 
-def compared(bench: Bench) -> Bench:
-    """The same benchmark with BD-rates against the curves of KODAK_ANCHORS."""
-    curve = bench.curve()
-    comparisons = []
-    for name in KODAK_ANCHORS:
-        other = anchor(name, "kodak")
-        comparisons.append(Comparison(other, bd_rate(other.bpp, other.psnr_db, curve.bpp, curve.psnr_db)))
-    return replace(bench, comparisons=tuple(comparisons))
+def compared(bench: Bench, curves: Sequence[Curve]) -> Bench:
+    """The same benchmark with BD-rates against more curves, which must be of the same pictures."""
+    own = bench.curve()
+    added = [Comparison(c, bd_rate(c.bpp, c.psnr_db, own.bpp, own.psnr_db)) for c in curves]
+    return replace(bench, comparisons=(*bench.comparisons, *added))
 
 
 def _is_kodak(paths: list[Path]) -> bool:

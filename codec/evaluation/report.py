@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
+from ...datasets.curves import Curve
 from .bench import Bench
 
 
@@ -35,3 +37,21 @@ def as_table(bench: Bench) -> str:
 def as_json(bench: Bench) -> str:
     """Everything in the table at full precision, one JSON object."""
     return json.dumps(asdict(bench) | {"digest": bench.curve().digest()}, indent=1)
+
+
+def read_curve(path: Path) -> Curve:
+    """The curve of an earlier run from what `as_json` made of it. Raises ValueError for any other file."""
+    try:
+        run = json.loads(path.read_text())
+        points = run["points"]
+        return Curve(
+            name=f"lcodec {run['model']} {run['weights']}",
+            dataset=run["folder"],
+            source=str(path),
+            settings="an earlier run",
+            n_images=run["n_images"],
+            bpp=tuple(p["bpp"] for p in points),
+            psnr_db=tuple(p["psnr_db"] for p in points),
+        )
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the JSON of an earlier run: {error}") from None
