@@ -194,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     export = verb("export", _export, "turn a checkpoint into a model file and measure the loss of conversion")
     export.add_argument("checkpoint")
     _output(export, "model file (.safetensors)")
-    export.add_argument("--first-row", type=int, default=2, help="first table row that is coded (default 2)")
+    export.add_argument("--first-row", type=int, default=6, help="first table row that is coded (default 6)")
     _data(export)
     _threads(export)
 

@@ -16,6 +16,7 @@ from ..entropy.tables import gaussian_rows
 from ..formats.pictures import read_picture
 from .codec import gain_index_of
 from .coding_model import CodingModel
+from .evaluation.bd_rate import bd_rate
 from .evaluation.metrics import psnr_db
 from .model import Model
 from .model_file import pack_model, unpack_model
@@ -49,8 +50,14 @@ def export(checkpoint: Path, first_row: int, data: Path | None) -> tuple[bytes, 
     _, held_out = split(data or data_root() / "train")
     pictures = [torch.from_numpy(read_picture(path.read_bytes()).pixels) for path in held_out[:_PICTURES]]
     losses = [conversion_loss(model, coding, pictures, quality) for quality in _QUALITIES]
+    total = bd_rate(
+        [loss.float_bits for loss in losses],
+        [loss.float_psnr_db for loss in losses],
+        [loss.coded_bits for loss in losses],
+        [loss.coded_psnr_db for loss in losses],
+    )
     head = f"{record.recipe.name}: step {record.step} of {record.steps}, {len(packed)} bytes"
-    return packed, [head, *map(str, losses)]
+    return packed, [head, *map(str, losses), f"conversion, coder and uncoded rows: {total.percent:+.2f} % BD-rate"]
 
 
 @torch.inference_mode()

@@ -21,6 +21,7 @@ from .coding_model import CodingModel
 from .model import ModelConfig, Transforms
 
 _FORMAT = "lcodec model 1"
+_METADATA = "lcodec"
 _TRANSFORMS, _PRIOR, _ENTRIES, _SIZES = "transforms.", "prior.", "rows.entries", "rows.sizes"
 
 
@@ -36,28 +37,27 @@ def pack_model(transforms: Transforms, prior: ExactPrior, rows: Rows, first_row:
     entries, sizes = rows.pack()
     tensors[_ENTRIES] = torch.from_numpy(entries).to(torch.uint16)
     tensors[_SIZES] = torch.from_numpy(sizes)
-    metadata = {
-        "format": _FORMAT,
-        "config": json.dumps(asdict(transforms.config)),
-        "first_row": str(first_row),
-    }
+    about = {"format": _FORMAT, "config": asdict(transforms.config), "first_row": first_row}
+    # One key only: safetensors writes several in random order, and the bytes are the model's identity.
+    metadata = {_METADATA: json.dumps(about)}
     return save({name: value.contiguous() for name, value in tensors.items()}, metadata)
 
 
 def unpack_model(data: bytes, device: torch.device) -> CodingModel:
     """A model ready to code on `device`. Raises ModelError when the file is not a model or its bounds do not hold."""
     try:
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-        if header["format"] != _FORMAT:
-            raise ModelError(f"model file of another format: {header['format']!r}")
-        config = ModelConfig(**json.loads(header["config"]))
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        about = json.loads(header["__metadata__"][_METADATA])
+        if about["format"] != _FORMAT:
+            raise ModelError(f"model file of another format: {about['format']!r}")
+        config = ModelConfig(**about["config"])
         tensors = load(data)
         transforms = Transforms(config)
         transforms.load_state_dict(_part(tensors, _TRANSFORMS))
         prior = ExactPrior(config.prior())
         prior.load_state_dict(_part(tensors, _PRIOR))
         rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy())
-        return CodingModel(transforms, prior, rows, int(header["first_row"]), device)
+        return CodingModel(transforms, prior, rows, int(about["first_row"]), device)
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"cannot use the model file: {str(error).splitlines()[0]}") from None
 

@@ -17,8 +17,9 @@ SCHEDULES = {
 
 def symbols_of(model_file, steps, gain_index, height_px, width_px):
     """(list of int16 symbols of each step, their crc32) from a model file's bytes and the STEP payloads."""
-    header = json.loads(model_file[8 : 8 + int.from_bytes(model_file[:8], "little")])["__metadata__"]
-    config, first_row = json.loads(header["config"]), int(header["first_row"])
+    header = json.loads(model_file[8 : 8 + int.from_bytes(model_file[:8], "little")])
+    about = json.loads(header["__metadata__"]["lcodec"])
+    config, first_row = about["config"], about["first_row"]
     t = {k.removeprefix("prior."): v.astype(np.int64) for k, v in load(model_file).items() if v.dtype.kind in "iu"}
     ends = np.cumsum(t["rows.sizes"])
     rows = [t["rows.entries"][end - size : end] for end, size in zip(ends, t["rows.sizes"], strict=True)]

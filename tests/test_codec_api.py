@@ -13,6 +13,7 @@ from lcodec.codec import model_file
 from lcodec.codec.codec import gain_index_of
 from lcodec.codec.evaluation.metrics import psnr_db
 from lcodec.codec.registry import MODELS, by_name
+from lcodec.entropy.tables import gaussian_rows
 from lcodec.formats.container import pack, unpack
 
 NAMES = [entry.name for entry in MODELS]
@@ -165,3 +166,11 @@ def test_info_of_an_unknown_model_still_tells_the_size():
     stream = unpack((GOLDEN / "one-pixel-q50.lcc").read_bytes())
     header = type(stream.header)(3, 2, 77, bytes(8), 0)
     assert lcodec.info(pack(type(stream)(header, stream.steps, 0, None))).model == "unknown"
+
+
+def test_a_model_file_is_packed_the_same_every_time():
+    """The hash of the bytes is the model's identity, so two exports of one checkpoint must be one model."""
+    data = by_name("tiny").path.read_bytes()
+    model = model_file.unpack_model(data, torch.device("cpu"))
+    again = model_file.pack_model(model.transforms, model.prior, gaussian_rows(), model.coder.first_row)
+    assert again == data
