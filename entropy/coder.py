@@ -17,6 +17,7 @@ from .tables import TOTAL, Rows
 SYMBOL_LIMIT = 2**15 - 1  # symbols lie in +-SYMBOL_LIMIT
 ESCAPE_OFFSET = 2**15
 WORD_BYTES = 4
+_SLACK_BITS = 128  # more than a coder can leave out at its end
 
 Symbols = npt.NDArray[np.int16]
 
@@ -33,6 +34,7 @@ class RowCoder:
             raise ValueError(f"first_row must be in 0..{len(rows) - 1}, not {first_row}")
         self.first_row = first_row
         self._bounds = [rows.bound(r) for r in range(len(rows))]
+        self._least_bits = [float(rows.bits(r).min()) for r in range(len(rows))]
         self._models = [_model(f) for f in rows.frequencies]
         self._byte = _model(np.full(256, TOTAL // 256, dtype=np.int64))
 
@@ -64,6 +66,10 @@ class RowCoder:
             return symbols
         if len(data) % WORD_BYTES:
             raise CoderError(f"{len(data)} bytes are no whole number of {WORD_BYTES}-byte words")
+        # No symbol costs less than its row's cheapest entry, so a short payload cannot claim a large picture.
+        least_bits = sum((run.stop - run.start) * self._least_bits[r] for r, run in runs)
+        if 8 * len(data) + _SLACK_BITS < least_bits:
+            raise CoderError(f"{len(data)} bytes for symbols that take {int(least_bits / 8)} at least")
         grouped = np.empty(order.size, dtype=np.int32)
         escaped = np.zeros(order.size, dtype=bool)
         try:

@@ -132,6 +132,15 @@ def test_a_file_that_claims_to_be_huge_is_refused_before_any_work():
         lcodec.decode(pack(type(stream)(big, stream.steps, stream.symbols_crc, None)), max_pixels=10**6)
 
 
+def test_few_bytes_cannot_claim_a_large_picture():
+    codec = lcodec.Codec("base", "cpu")
+    stream = unpack(codec.encode(picture(16, 16), 50))
+    head = stream.header
+    big = type(head)(8000, 8000, head.model_id, head.weights_hash, head.gain_index)
+    with pytest.raises(lcodec.FormatError, match="at least"):
+        codec.decode(pack(type(stream)(big, stream.steps, stream.symbols_crc, None)))
+
+
 def test_files_of_other_models_and_weights_are_named():
     stream = unpack((GOLDEN / "one-pixel-q50.lcc").read_bytes())
     head = stream.header

@@ -110,6 +110,16 @@ def test_garbage_is_an_error_or_other_symbols_but_nothing_else(rows):
     assert refused > 200  # lengths that are no multiple of four, and impossible quantiles
 
 
+def test_a_payload_too_short_for_its_symbols_is_refused(rows):
+    coder = RowCoder(rows, 6)
+    row = np.full(100_000, 6, dtype=np.uint8)
+    shortest = coder.push(np.zeros(row.size, dtype=np.int16), row)
+    assert np.array_equal(coder.pull(shortest, row), np.zeros(row.size))
+    for length in (0, 4, len(shortest) // 8 * 4):
+        with pytest.raises(CoderError, match="at least"):
+            coder.pull(shortest[:length], row)
+
+
 def test_bytes_for_nothing_are_refused(rows):
     with pytest.raises(CoderError, match="no symbol"):
         RowCoder(rows, 63).pull(b"1234", np.zeros(9, dtype=np.uint8))
