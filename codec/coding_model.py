@@ -1,5 +1,7 @@
 """A model as it codes: float transforms around the exact entropy stage."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -56,9 +58,17 @@ class CodingModel:
     def synthesise(self, y_hat: Tensor, gain_index: int, height: int, width: int) -> Tensor:
         """The float half of decompression: y_hat (1, M, h, w) -> pixels uint8 (H, W, 3) on the CPU."""
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
-        rgb = self.transforms.synthesis(y_hat, self._quality(gain_index))[0, :, :height, :width]
+        with _full_precision(self.device):
+            rgb = self.transforms.synthesis(y_hat, self._quality(gain_index))[0, :, :height, :width]
         pixels: Tensor = (rgb * 255).round_().clamp_(0, 255).to(torch.uint8)
         return pixels.permute(1, 2, 0).contiguous().cpu()
 
     def _quality(self, gain_index: int) -> Tensor:
         return torch.tensor([gain_index / GAIN_STEPS], device=self.device)
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager[None]:
+    """No TF32 in convolutions, CUDA's default: with its 11 bits, pixels would differ by more than one level."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
