@@ -4,6 +4,8 @@ import pytest
 import torch
 from checks import picture
 
+from lcodec.codec.model_file import read_model
+from lcodec.codec.registry import MODELS, by_name
 from lcodec.entropy import walk
 from lcodec.entropy.convert import to_exact
 from lcodec.entropy.exact import ExactPrior
@@ -126,15 +128,17 @@ def test_saturation_is_that_of_sixteen_bits():
     assert saturate(torch.tensor([-99.0, 99.0])).tolist() == [-32.0, 32767 / 1024]
 
 
-def test_batches_decode_like_single_pictures(tiny):
+@pytest.mark.parametrize("name", [entry.name for entry in MODELS])
+def test_batches_decode_like_single_pictures(name):
     """The exact network gives each picture of a batch what it gives it alone."""
+    coding, _ = read_model(by_name(name).path, CPU)
     pictures = [torch.from_numpy(picture(48, 80, seed)) for seed in range(3)]
-    z = torch.cat([tiny.latents(p, 4000)[1] for p in pictures])
+    z = torch.cat([coding.latents(p, 4000)[1] for p in pictures])
     z = (z * 1024).round().clamp(-32768, 32767).double()
-    together = tiny.prior.hyper_synthesis(z, 4000, (3, 5))
+    together = coding.prior.hyper_synthesis(z, 4000, (3, 5))
     for n in range(3):
-        assert torch.equal(together[n : n + 1], tiny.prior.hyper_synthesis(z[n : n + 1], 4000, (3, 5)))
-        known = torch.zeros(1, 24, 3, 5).double()
-        alone = tiny.prior.step(1, together[n : n + 1], known)
-        for a, b in zip(alone, tiny.prior.step(1, together, known.expand(3, -1, -1, -1)), strict=True):
+        assert torch.equal(together[n : n + 1], coding.prior.hyper_synthesis(z[n : n + 1], 4000, (3, 5)))
+        known = torch.zeros(1, coding.prior.config.latents, 3, 5).double()
+        alone = coding.prior.step(1, together[n : n + 1], known)
+        for a, b in zip(alone, coding.prior.step(1, together, known.expand(3, -1, -1, -1)), strict=True):
             assert torch.equal(a[0], b[n])
