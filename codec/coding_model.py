@@ -44,19 +44,14 @@ class CodingModel:
         y = self.transforms.analysis(rgb.contiguous(memory_format=torch.channels_last), self._quality(gain_index))
         return y, self.transforms.hyper_analysis(y)
 
-    def decompress(self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int) -> tuple[Tensor, int]:
-        """Pixels uint8 (H, W, 3) on the CPU and the checksum of the symbols. Raises CoderError on bad bytes."""
-        y_hat, crc = self.decode_latents(steps, gain_index, height, width)
-        return self.synthesise(y_hat, gain_index, height, width), crc
-
     def decode_latents(self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int) -> tuple[Tensor, int]:
-        """The exact half of decompression: y_hat (1, M, h, w) and the checksum of the symbols."""
+        """The exact half: y_hat (1, M, h, w) and the checksum of the symbols. Raises CoderError on bad bytes."""
         size = (-(-height // STRIDE), -(-width // STRIDE))
         return walk.decode(self.prior, self.coder, steps, gain_index, size, self.device)
 
     @torch.inference_mode()
     def synthesise(self, y_hat: Tensor, gain_index: int, height: int, width: int) -> Tensor:
-        """The float half of decompression: y_hat (1, M, h, w) -> pixels uint8 (H, W, 3) on the CPU."""
+        """The float half: y_hat (1, M, h, w) -> pixels uint8 (H, W, 3) on the CPU."""
         y_hat = y_hat.contiguous(memory_format=torch.channels_last)
         with _full_precision(self.device):
             rgb = self.transforms.synthesis(y_hat, self._quality(gain_index))[0, :, :height, :width]

@@ -69,5 +69,6 @@ def new_model(config: ModelConfig, seed: int) -> Model:
         return Model(config)
 
 
-def count_parameters(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+def tensors_under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names start with a prefix, without it: one part of a stored model."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -11,14 +11,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
 
 from ..entropy.exact import ExactPrior
 from ..entropy.tables import Rows
 from ..formats.container import WEIGHTS_HASH_BYTES
 from ..formats.errors import ModelError
 from .coding_model import CodingModel
-from .model import ModelConfig, Transforms
+from .model import ModelConfig, Transforms, tensors_under
 
 _FORMAT = "lcodec model 1"
 _METADATA = "lcodec"
@@ -53,9 +52,9 @@ def unpack_model(data: bytes, device: torch.device) -> CodingModel:
         config = ModelConfig(**about["config"])
         tensors = load(data)
         transforms = Transforms(config)
-        transforms.load_state_dict(_part(tensors, _TRANSFORMS))
+        transforms.load_state_dict(tensors_under(tensors, _TRANSFORMS))
         prior = ExactPrior(config.prior())
-        prior.load_state_dict(_part(tensors, _PRIOR))
+        prior.load_state_dict(tensors_under(tensors, _PRIOR))
         rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy())
         return CodingModel(transforms, prior, rows, int(about["first_row"]), device)
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
@@ -69,7 +68,3 @@ def read_model(path: Path, device: torch.device) -> tuple[CodingModel, bytes]:
     except OSError as error:
         raise ModelError(f"cannot read the model file {path}: {error.strerror}") from None
     return unpack_model(data, device), weights_hash(data)
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -51,7 +51,8 @@ class _ExactLinear(nn.Module):
         if int(weight.abs().max()) > WEIGHT_LIMIT or int(shift.min()) < 1 or int(shift.max()) > MAX_SHIFT:
             raise ValueError("exact layer: a weight or shift is out of range")
         half = 1 << (shift - 1)
-        if int(self.bias.abs().max()) >= float64_kernels.SUM_LIMIT // 2:
+        # Not the largest magnitude: that of the most negative int64 is negative.
+        if max(int(self.bias.max()), -int(self.bias.min())) >= float64_kernels.SUM_LIMIT // 2:
             raise ValueError("exact layer: a bias is out of range")
         largest = weight.abs().sum(1) * (ACTIVATION_LIMIT + 1) + self.bias.abs() + half
         if int(largest.max()) >= float64_kernels.SUM_LIMIT:

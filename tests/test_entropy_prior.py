@@ -116,7 +116,9 @@ def test_rows_follow_the_scale_of_the_twin():
     assert torch.allclose(scale_of(torch.zeros(1)), torch.ones(1), rtol=0.02)
 
 
-@pytest.mark.parametrize("name, value", [("weight", 8128), ("shift", 0), ("shift", 31), ("bias", 2**52)])
+@pytest.mark.parametrize(
+    "name, value", [("weight", 8128), ("shift", 0), ("shift", 31), ("bias", 2**52), ("bias", -(2**63))]
+)
 def test_a_network_that_could_overflow_is_refused(name, value):
     network = to_exact(float_prior())
     getattr(network.enter, name).view(-1)[3] = value

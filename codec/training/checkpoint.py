@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 from torch.optim import Optimizer
 
-from ..model import Model
+from ..model import Model, tensors_under
 from .recipe import Recipe
 
 _MODEL, _OPTIMISER, _META = "model.", "optimiser.", "lcodec"
@@ -57,9 +56,9 @@ class Checkpoint:
         """Load what `write` stored into a model and an optimiser of the same recipe."""
         tensors = load_file(path)
         device = next(model.parameters()).device
-        model.load_state_dict(_part(tensors, _MODEL))
+        model.load_state_dict(tensors_under(tensors, _MODEL))
         for index, parameter in enumerate(_parameters(optimiser)):
-            state = _part(tensors, f"{_OPTIMISER}{index}.")
+            state = tensors_under(tensors, f"{_OPTIMISER}{index}.")
             optimiser.state[parameter] = {name: value.to(device) for name, value in state.items()}
 
 
@@ -67,13 +66,9 @@ def load_model(path: Path) -> tuple[Checkpoint, Model]:
     """The record and the float model of a checkpoint, on the CPU, in evaluation mode."""
     checkpoint = Checkpoint.read(path)
     model = Model(checkpoint.recipe.model)
-    model.load_state_dict(_part(load_file(path), _MODEL))
+    model.load_state_dict(tensors_under(load_file(path), _MODEL))
     return checkpoint, model.eval()
 
 
 def _parameters(optimiser: Optimizer) -> list[torch.nn.Parameter]:
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
