@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..formats.container import DEFAULT_MAX_PIXELS, Stream, unpack
 from ..formats.errors import UnsupportedError
 from ..formats.files import read_input
-from .registry import by_id
+from .registry import Standing, by_file, by_name
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What a file says of itself without being decoded. `weights` is hexadecimal; `step_bytes` starts with z's."""
+    """What a file says of itself without being decoded.
+
+    `weights` is hexadecimal, `standing` is what they are to this version; `step_bytes` starts with z's.
+    """
 
     width: int
     height: int
@@ -26,6 +29,7 @@ class Info:
     model: str
     model_id: int
     weights: str
+    standing: Standing
     file_bytes: int
     bpp: float
     step_bytes: tuple[int, ...]
@@ -38,7 +42,10 @@ def encode(image: "ImageLike", quality: float = 75.0, model: str = "base") -> by
 
 
 def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Pixels":
-    """The picture in a file's bytes, uint8 (H, W, 3), whichever model wrote it. See `Codec.decode`."""
+    """The picture in a file's bytes, uint8 (H, W, 3), whichever model wrote it. See `Codec.decode`.
+
+    Raises ModelError, which says how to get them, if the weights it was written with cannot be had.
+    """
     stream = unpack(data, max_pixels)
     return codec_for(stream, "auto").decode_stream(stream)
 
@@ -54,10 +61,12 @@ def info(data: bytes) -> Info:
     """What a file says of itself; its sections' checksums are verified, its symbols are not decoded."""
     stream = unpack(data)
     header = stream.header
+    standing: Standing
     try:
-        name = by_id(header.model_id).name
+        entry = by_file(header.model_id, header.weights_hash)
+        name, standing = entry.name, entry.standing
     except UnsupportedError:
-        name = "unknown"
+        name, standing = "unknown", "unlisted"
     return Info(
         width=header.width,
         height=header.height,
@@ -65,6 +74,7 @@ def info(data: bytes) -> Info:
         model=name,
         model_id=header.model_id,
         weights=header.weights_hash.hex(),
+        standing=standing,
         file_bytes=len(data),
         bpp=8 * len(data) / (header.width * header.height),
         step_bytes=tuple(len(step) for step in stream.steps),
@@ -73,13 +83,20 @@ def info(data: bytes) -> Info:
 
 
 def codec_for(stream: Stream, device: "Device") -> "Codec":
-    """The loaded codec that an unpacked file asks for. Raises UnsupportedError for a model we do not have."""
-    return codec(by_id(stream.header.model_id).name, device)
+    """The loaded codec, weights included, that an unpacked file asks for.
+
+    Raises UnsupportedError for a model this version does not know, ModelError for weights that cannot be had.
+    """
+    return _loaded(by_file(stream.header.model_id, stream.header.weights_hash).full_name, device)
+
+
+def codec(model: str, device: "Device") -> "Codec":
+    """A loaded codec, kept for the life of the process."""
+    return _loaded(by_name(model).full_name, device)
 
 
 @lru_cache(maxsize=8)
-def codec(model: str, device: "Device") -> "Codec":
-    """A loaded codec, kept for the life of the process."""
+def _loaded(full_name: str, device: "Device") -> "Codec":
     from .codec import Codec
 
-    return Codec(model, device)
+    return Codec(full_name, device)

@@ -14,8 +14,9 @@ from ..entropy.fixed import GAIN_STEPS
 from ..formats.container import DEFAULT_MAX_PIXELS, MAX_PIXELS, Header, Stream, pack, unpack
 from ..formats.errors import FormatError, ModelError, UnsupportedError
 from ..formats.pictures import from_pil
-from .model_file import read_model
-from .registry import by_id, by_name
+from .model_file import unpack_model
+from .registry import by_file, by_name
+from .weights_cache import read_weights
 
 Device = Literal["auto", "cpu", "cuda"]
 Pixels = npt.NDArray[np.uint8]
@@ -26,15 +27,18 @@ class Codec:
     """One model on one device. Threads may share it; it holds no state between calls."""
 
     def __init__(self, model: str = "base", device: Device = "auto") -> None:
-        """Raises ValueError for an unknown model or an absent device, ModelError for unusable weights."""
+        """Load a model by its name, `base`, or with certain weights, `base-90bd4ae3c818b516`.
+
+        Raises ValueError for an unknown model or an absent device, ModelError for absent or unusable weights.
+        """
         self.entry = by_name(model)
         self.device = _device(device)
-        self._model, self._hash = read_model(self.entry.path, self.device)
+        self._model = unpack_model(read_weights(self.entry), self.device)
 
     @property
     def weights(self) -> str:
         """What identifies the weights in files, hexadecimal."""
-        return self._hash.hex()
+        return self.entry.weights
 
     def encode(self, image: ImageLike, quality: float = 75.0, comment: str | None = None) -> bytes:
         """Compress a picture into the bytes of an .lcc file.
@@ -51,7 +55,7 @@ class Codec:
         pixels = torch.from_numpy(as_pixels(image))
         gain_index = gain_index_of(quality)
         encoded = self._model.compress(pixels, gain_index)
-        header = Header(pixels.shape[1], pixels.shape[0], self.entry.wire_id, self._hash, gain_index)
+        header = Header(pixels.shape[1], pixels.shape[0], self.entry.wire_id, bytes.fromhex(self.weights), gain_index)
         return pack(Stream(header, encoded.steps, encoded.symbols_crc, comment))
 
     def decode(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
@@ -60,7 +64,7 @@ class Codec:
         Raises:
             FormatError: the bytes are damaged, cut or hostile.
             UnsupportedError: a valid file beyond this version, or above max_pixels.
-            ModelError: the file needs another model than this one.
+            ModelError: the file needs another model, or other weights, than this one; `lcodec.decode` finds them.
         """
         return self.decode_stream(unpack(data, max_pixels))
 
@@ -86,13 +90,10 @@ class Codec:
         return header, y_hat
 
     def _check_model(self, header: Header) -> None:
-        entry = by_id(header.model_id)
+        entry = by_file(header.model_id, header.weights_hash)
         if entry != self.entry:
-            raise ModelError(f"the file was written with model {entry.name!r}, not {self.entry.name!r}")
-        if header.weights_hash != self._hash:
             raise ModelError(
-                f"the file was written with model {entry.name!r} of weights {header.weights_hash.hex()}, "
-                f"and this installation has {self._hash.hex()}: install the version of lcodec that wrote it"
+                f"the file was written with {entry.full_name!r}, and this codec is {self.entry.full_name!r}"
             )
 
 

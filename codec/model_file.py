@@ -3,10 +3,8 @@
 The identity of a model in a coded file is its wire id and the first 8 bytes of the SHA-256 of its model file.
 """
 
-import hashlib
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -14,7 +12,6 @@ from safetensors.torch import load, save
 
 from ..entropy.exact import ExactPrior
 from ..entropy.tables import Rows
-from ..formats.container import WEIGHTS_HASH_BYTES
 from ..formats.errors import ModelError
 from .coding_model import CodingModel
 from .model import ModelConfig, Transforms, tensors_under
@@ -22,11 +19,6 @@ from .model import ModelConfig, Transforms, tensors_under
 _FORMAT = "lcodec model 1"
 _METADATA = "lcodec"
 _TRANSFORMS, _PRIOR, _ENTRIES, _SIZES = "transforms.", "prior.", "rows.entries", "rows.sizes"
-
-
-def weights_hash(data: bytes) -> bytes:
-    """The 8 bytes that identify the contents of a model file."""
-    return hashlib.sha256(data).digest()[:WEIGHTS_HASH_BYTES]
 
 
 def pack_model(transforms: Transforms, prior: ExactPrior, rows: Rows, first_row: int) -> bytes:
@@ -59,12 +51,3 @@ def unpack_model(data: bytes, device: torch.device) -> CodingModel:
         return CodingModel(transforms, prior, rows, int(about["first_row"]), device)
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"cannot use the model file: {str(error).splitlines()[0]}") from None
-
-
-def read_model(path: Path, device: torch.device) -> tuple[CodingModel, bytes]:
-    """The model in a file and its hash. Raises ModelError."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read the model file {path}: {error.strerror}") from None
-    return unpack_model(data, device), weights_hash(data)

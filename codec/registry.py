@@ -1,46 +1,109 @@
-"""The models that files may name. Wire ids are permanent: an id never changes its meaning and is never reused."""
+"""The models that files may name. Wire ids are permanent: an id never changes its meaning and is never reused.
 
+A file names a model by its wire id and the first 8 bytes of the SHA-256 of its weights; people, folders and release
+addresses by `base-90bd4ae3c818b516`. Plain `base` is the model with the weights that this version writes files with.
+"""
+
+import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from ..formats.container import WEIGHTS_HASH_BYTES
 from ..formats.errors import UnsupportedError
 
-WEIGHTS = Path(__file__).parent / "weights"
+PACKAGED = Path(__file__).parent / "weights"
+
+# In use, inside the package or to be downloaded; replaced by better ones; or not known to this version.
+Standing = Literal["shipped", "released", "retired", "unlisted"]
+
+_DIGITS = 2 * WEIGHTS_HASH_BYTES
+_DIGEST = re.compile(rf"[0-9a-f]{{{_DIGITS}}}|[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A registered model: its id in files, its name for people."""
+    """A model with certain weights. `sha256` is as much of their digest as is known: 64 digits, or a file's 16."""
 
     wire_id: int
     name: str
+    sha256: str
+    standing: Standing
     description: str
 
+    def __post_init__(self) -> None:
+        # The digits become part of a file name and of an address: nothing else may come in with them.
+        if not _DIGEST.fullmatch(self.sha256):
+            raise ValueError(f"weights are named by {_DIGITS} hexadecimal digits, not {self.sha256!r}")
+
     @property
-    def path(self) -> Path:
-        return WEIGHTS / f"{self.name}.safetensors"
+    def weights(self) -> str:
+        """What identifies the weights in files, hexadecimal."""
+        return self.sha256[:_DIGITS]
+
+    @property
+    def full_name(self) -> str:
+        """Name and weights, as `by_name` takes them."""
+        return f"{self.name}-{self.weights}"
+
+    def matches(self, data: bytes) -> bool:
+        """Whether these bytes are the weights."""
+        return hashlib.sha256(data).hexdigest().startswith(self.sha256)
 
 
+# To put better weights in: write the new model file over weights/NAME.safetensors, state its `sha256sum` in the row
+# here, and add a row to RETIRED with the old digest and the versions that shipped it. The old file, renamed to
+# NAME-<first 16 digits>.safetensors, belongs at the release address; its bytes stay in the history of this repository.
 MODELS = (
-    Entry(1, "tiny", "for tests only"),
-    Entry(2, "base", "the default: one model for all qualities"),
+    Entry(
+        1,
+        "tiny",
+        "67e70a383c8f66a8feb620c6dbf7e61f7cdc4f9590c62147f79ab0c7019a4ecd",
+        "shipped",
+        "for tests only",
+    ),
+    Entry(
+        2,
+        "base",
+        "90bd4ae3c818b516af0c88f948c59fab72c11cda28e2a2d3c488a30b0579b5e6",
+        "shipped",
+        "the default: one model for all qualities",
+    ),
 )
+RETIRED: tuple[Entry, ...] = ()
 
 if len({entry.wire_id for entry in MODELS}) != len(MODELS) or len({entry.name for entry in MODELS}) != len(MODELS):
     raise AssertionError("duplicate model id or name")
+if len({entry.sha256 for entry in (*MODELS, *RETIRED)}) != len(MODELS) + len(RETIRED):
+    raise AssertionError("weights listed twice")
+if any(entry.standing not in ("shipped", "released") for entry in MODELS):
+    raise AssertionError("a model in use that is neither shipped nor released")
+if any(entry.standing != "retired" for entry in RETIRED):
+    raise AssertionError("a retired row that does not say so")
 
 
 def by_name(name: str) -> Entry:
-    """The model of that name. Raises ValueError naming the known ones."""
+    """The model of that name, `base` or with its weights `base-90bd4ae3c818b516`. ValueError names the known ones."""
+    model, _, weights = name.rpartition("-")
     for entry in MODELS:
         if entry.name == name:
             return entry
+        if entry.name == model:
+            return _with_weights(entry, weights)
     raise ValueError(f"there is no model {name!r}; the models are {', '.join(e.name for e in MODELS)}")
 
 
-def by_id(wire_id: int) -> Entry:
-    """The model that a file names. Raises UnsupportedError for an id this version does not know."""
+def by_file(wire_id: int, weights_hash: bytes) -> Entry:
+    """The model and weights that a file names. Raises UnsupportedError for an id this version does not know."""
     for entry in MODELS:
         if entry.wire_id == wire_id:
-            return entry
+            return _with_weights(entry, weights_hash.hex())
     raise UnsupportedError(f"the file needs model {wire_id}, which this version of lcodec does not have")
+
+
+def _with_weights(model: Entry, weights: str) -> Entry:
+    for entry in (*MODELS, *RETIRED):
+        if entry.wire_id == model.wire_id and entry.weights == weights:
+            return entry
+    return Entry(model.wire_id, model.name, weights, "unlisted", "unknown to this version of lcodec")

@@ -1,11 +1,11 @@
-"""From the trained float twin to the exact network: integers and shifts, layer by layer."""
+"""From the trained float twin to the exact network, integers and shifts, layer by layer; and back."""
 
 import torch
 from torch import Tensor
 
 from .exact import ExactDepthwise, ExactKnots, ExactPointwise, ExactPrior
 from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, MAX_SHIFT, WEIGHT_LIMIT
-from .float_twin import FloatDepthwise, FloatKnots, FloatPointwise
+from .float_twin import FLOAT, FloatDepthwise, FloatKnots, FloatPointwise
 from .prior import LatentPrior
 
 
@@ -25,6 +25,29 @@ def to_exact(twin: LatentPrior) -> ExactPrior:
             case _:
                 assert not list(source.parameters(recurse=False)), f"no conversion for {name}"
     return network
+
+
+def to_float(network: ExactPrior) -> LatentPrior:
+    """The float twin of an exact network: what `to_exact` turns into the same integers again."""
+    twin = LatentPrior(FLOAT, network.config)
+    with torch.no_grad():
+        for source, target in zip(network.modules(), twin.modules(), strict=True):
+            match source, target:
+                case ExactPointwise(), FloatPointwise():
+                    _restore_linear(source, target.bits, target)
+                case ExactDepthwise(), FloatDepthwise():
+                    _restore_linear(source, FEATURE_BITS, target)
+                case ExactKnots(), FloatKnots():
+                    target.table.copy_(source.table / 2**target.bits)
+    return twin
+
+
+def _restore_linear(
+    source: ExactPointwise | ExactDepthwise, bits: int, target: FloatPointwise | FloatDepthwise
+) -> None:
+    places = source.shift.double() - FEATURE_BITS + bits
+    target.weight.copy_(source.weight * torch.exp2(-places)[:, None])
+    target.bias.copy_(source.bias * torch.exp2(-places - FEATURE_BITS))
 
 
 def _convert_linear(weight: Tensor, bias: Tensor, bits: int, target: ExactPointwise | ExactDepthwise) -> None:

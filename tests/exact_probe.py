@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from checks import onednn
 
-from lcodec.codec.model_file import read_model
+from lcodec.codec.model_file import unpack_model
 from lcodec.codec.registry import by_name
+from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
 
 GAIN_INDEX = 5000
@@ -20,7 +21,7 @@ SIZE = (9, 14)
 
 
 def probe(model: str) -> dict[str, object]:
-    coding, _ = read_model(by_name(model).path, torch.device("cpu"))
+    coding = unpack_model(read_weights(by_name(model)), torch.device("cpu"))
     config = coding.prior.config
     rng = np.random.default_rng(11)
     y = torch.from_numpy(rng.standard_t(2, (1, config.latents, *SIZE)).astype(np.float32) * 3)

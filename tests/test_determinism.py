@@ -8,8 +8,9 @@ from checks import ROOT, onednn, picture, run_python
 from exact_probe import probe
 
 from lcodec import Codec
-from lcodec.codec.model_file import read_model
+from lcodec.codec.model_file import unpack_model
 from lcodec.codec.registry import MODELS, by_name
+from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
 from lcodec.entropy.exact import ExactPrior
 from lcodec.formats.container import unpack
@@ -41,7 +42,7 @@ def test_fresh_processes_agree_whatever_the_processor_may_use(environment, here)
 
 @pytest.mark.parametrize("name", [entry.name for entry in MODELS])
 def test_shipped_model_equals_the_int64_oracle(name):
-    coding, _ = read_model(by_name(name).path, torch.device("cpu"))
+    coding = unpack_model(read_weights(by_name(name)), torch.device("cpu"))
     oracle = ExactPrior(coding.prior.config, exact_reference)
     oracle.load_state_dict(coding.prior.state_dict())
     oracle.prepare(torch.device("cpu"))
@@ -54,7 +55,7 @@ def test_shipped_model_equals_the_int64_oracle(name):
 
 @pytest.mark.parametrize("name", [entry.name for entry in MODELS])
 def test_synthesis_differs_by_at_most_one_level_between_kernels(name):
-    coding, _ = read_model(by_name(name).path, torch.device("cpu"))
+    coding = unpack_model(read_weights(by_name(name)), torch.device("cpu"))
     coded = coding.compress(torch.from_numpy(picture(100, 75)), 6000)
     results = []
     for enabled in (True, False):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from checks import picture
 
-from lcodec.codec.model_file import read_model
+from lcodec.codec.model_file import unpack_model
 from lcodec.codec.registry import MODELS, by_name
+from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
 from lcodec.entropy.convert import to_exact
 from lcodec.entropy.exact import ExactPrior
@@ -133,7 +134,7 @@ def test_saturation_is_that_of_sixteen_bits():
 @pytest.mark.parametrize("name", [entry.name for entry in MODELS])
 def test_batches_decode_like_single_pictures(name):
     """The exact network gives each picture of a batch what it gives it alone."""
-    coding, _ = read_model(by_name(name).path, CPU)
+    coding = unpack_model(read_weights(by_name(name)), CPU)
     pictures = [torch.from_numpy(picture(48, 80, seed)) for seed in range(3)]
     z = torch.cat([coding.latents(p, 4000)[1] for p in pictures])
     z = (z * 1024).round().clamp(-32768, 32767).double()

@@ -1,0 +1,73 @@
+"""Begin a run with the weights of another: of a checkpoint, or of a model file."""
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...entropy.convert import to_float
+from ...formats.errors import ModelError
+from ..model import Model
+from ..model_file import unpack_model
+from .checkpoint import load_average
+from .recipe import Recipe
+
+_QUALITY_TABLES = (".log_gain", ".table")  # what follows the quality axis, and with it the range of lambda
+_STEP_PARTS = ("contexts", "blocks", "heads")  # of the prior: one module a coding step
+
+
+def read_start(path: Path) -> tuple[Model, Recipe | None]:
+    """A float model to begin with. Of a model file, which knows no recipe, the integers become floats again.
+
+    Raises ValueError when the file is neither checkpoint nor model file.
+    """
+    try:
+        checkpoint, model = load_average(path)
+        return model, checkpoint.recipe
+    except ValueError as not_a_checkpoint:
+        try:
+            coding = unpack_model(path.read_bytes(), torch.device("cpu"))
+        except (OSError, ModelError):
+            raise not_a_checkpoint from None
+    model = Model(coding.transforms.config)
+    model.transforms.load_state_dict(coding.transforms.state_dict())
+    model.prior = to_float(coding.prior)
+    return model, None
+
+
+@torch.no_grad()
+def start_from(model: Model, recipe: Recipe, source: Model, source_recipe: Recipe | None) -> None:
+    """Give `model` the weights of `source`, parameter by parameter.
+
+    A coding step that the source lacks takes the parameters of its last one. Where the ranges of lambda differ, tables
+    over quality are resampled, so that a lambda keeps its gains. Raises ValueError when the sizes differ.
+    """
+    stored = source.state_dict()
+    target = model.state_dict()
+    for name, value in target.items():
+        old = stored.get(name, stored.get(_last_step(name, stored)))
+        if old is None or old.shape != value.shape:
+            raise ValueError(f"the start does not fit the recipe: {name} differs")
+        if source_recipe is not None and name.endswith(_QUALITY_TABLES):
+            old = _resampled(old, recipe, source_recipe)
+        value.copy_(old)
+
+
+def _last_step(name: str, stored: dict[str, Tensor]) -> str:
+    """The name of the same parameter in the last coding step that is stored, or the name itself."""
+    parts = name.split(".")
+    if parts[0] == "prior" and parts[1] in _STEP_PARTS:
+        prefix = f"prior.{parts[1]}."
+        parts[2] = str(max((int(k.split(".")[2]) for k in stored if k.startswith(prefix)), default=0))
+    return ".".join(parts)
+
+
+def _resampled(table: Tensor, recipe: Recipe, source: Recipe) -> Tensor:
+    """A table of equidistant knots over one range of log lambda, on another; straight on beyond its ends."""
+    knots = len(table) - 1
+    low, high = math.log(source.lambda_low), math.log(source.lambda_high)
+    wanted = torch.linspace(math.log(recipe.lambda_low), math.log(recipe.lambda_high), knots + 1)
+    position = (wanted - low) / (high - low) * knots
+    index = position.floor().clamp(0, knots - 1).long()
+    return torch.lerp(table[index], table[index + 1], (position - index)[:, None])
