@@ -11,7 +11,7 @@ from typing import TextIO
 
 from .. import __version__
 from ..formats.container import DEFAULT_MAX_PIXELS, unpack
-from ..formats.errors import DamageWarning, LcodecError
+from ..formats.errors import DamageWarning, LcodecError, ModelError
 from ..formats.files import check_output, read_input, write_output
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130  # wrong usage is argparse's 2
@@ -82,7 +82,7 @@ def _info(options: argparse.Namespace) -> None:
         return
     print(f"size      {about.width} x {about.height}")
     print(f"quality   {about.quality:.2f}")
-    print(f"model     {about.model} (id {about.model_id}, weights {about.weights})")
+    print(f"model     {about.model} (id {about.model_id}, weights {about.weights}, {about.standing})")
     print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
     print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")
     if about.comment is not None:
@@ -99,17 +99,57 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
-    from .registry import MODELS
+    from .installed import as_lines, known, look
+    from .registry import by_name
+    from .weights_cache import fetch_weights, find_weights
 
-    for entry in MODELS:
-        print(f"{entry.wire_id:3d}  {entry.name:8s}  {entry.path.stat().st_size / 2**20:6.2f} MiB  {entry.description}")
+    name = options.path if options.fetch is None else options.fetch
+    entries = known() if name is None else (by_name(name),)
+    if options.path is not None:
+        find_weights(*entries)
+    if options.fetch is not None:
+        fetch_weights(*entries)
+    rows = look(entries, options.verify)
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows]))
+    else:
+        print("\n".join(as_lines(rows) if name is None else [row.path for row in rows]))
+    if damaged := [row.path for row in rows if row.state == "damaged"]:
+        raise ModelError(f"damaged: {', '.join(damaged)}")
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from ..datasets.pack import Settings, pack
+    from ..datasets.sizes import parse_size
+
+    limit_bytes = None if options.limit is None else parse_size(options.limit)
+    settings = Settings(parse_size(options.shard_size), limit_bytes, options.min_side, options.keep_small_jpeg)
+    packed = pack(options.folder, options.output, settings, () if options.no_test_set else options.test_set)
+    for line in packed.as_lines():
+        _say(line)
 
 
 def _train(options: argparse.Namespace) -> None:
-    from .training.run import run_training
+    from .training.loop import Session
+    from .training.run import default_mode, run_training
 
     _start_torch(options, 0)
-    run_training(Path(options.recipe), Path(options.output), options.minutes, options.resume, options.data)
+    session = Session(
+        minutes=options.minutes,
+        pause_minutes=options.pause_after,
+        resume=options.resume,
+        start=options.start,
+        other_pictures=options.other_pictures,
+        mode=options.mode or default_mode(),
+    )
+    run_training(Path(options.recipe), options.set, Path(options.output), options.data, session)
+
+
+def _plot(options: argparse.Namespace) -> None:
+    check_output(options.output, options.force)
+    from .training.plot import plot_logs
+
+    write_output(options.output, plot_logs(options.logs, Path(options.output).suffix), options.force)
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -181,15 +221,45 @@ def _parser() -> argparse.ArgumentParser:
     _limit(verify)
     _machine(verify)
 
-    verb("models", _models, "the installed models")
+    models = verb("models", _models, "the models: which weights are where on this machine, and their state")
+    task = models.add_mutually_exclusive_group()
+    task.add_argument("--verify", action="store_true", help="read the files and compare their SHA-256")
+    task.add_argument("--path", metavar="NAME", help="print only where the weights of this model are")
+    task.add_argument("--fetch", metavar="NAME", help="download them from $LCODEC_RELEASES; print where they are")
+    models.add_argument("--json", action="store_true", help="as one line of JSON")
+
+    text = "pack a folder of photographs into shards, to be carried to another machine"
+    data = verbs.add_parser("data", help="training data").add_subparsers(required=True, metavar="COMMAND")
+    pack = data.add_parser("pack", help=text, description=text)
+    pack.set_defaults(run=_pack)
+    pack.add_argument("folder", type=Path, help="folder of photographs")
+    pack.add_argument("-o", "--output", type=Path, required=True, help="folder to make; it must not be there yet")
+    pack.add_argument("--shard-size", default="30MiB", metavar="SIZE", help="at most, such as 30MB (default 30MiB)")
+    pack.add_argument("--limit", metavar="SIZE", help="of all shards together (default: none)")
+    pack.add_argument("--min-side", type=_positive, default=256, metavar="PIXELS", help="shorter side (default 256)")
+    pack.add_argument("--keep-small-jpeg", action="store_true", help="keep lossy files too small to be scaled down")
+    check = pack.add_mutually_exclusive_group()
+    check.add_argument("--test-set", type=Path, action="append", metavar="DIR", help="default: $LCODEC_DATA/kodak")
+    check.add_argument("--no-test-set", action="store_true", help="do not look for copies of test pictures")
 
     train = verb("train", _train, "train a model")
     train.add_argument("recipe", help="TOML file")
     train.add_argument("-o", "--output", required=True, help="checkpoint to write, or to go on from with --resume")
     train.add_argument("--minutes", type=float, default=60.0, help="time budget of a fresh run (default 60)")
-    train.add_argument("--resume", action="store_true", help="go on to the end of an interrupted run")
+    train.add_argument("--resume", action="store_true", help="go on to the end of an interrupted or paused run")
+    train.add_argument("--pause-after", type=float, metavar="MINUTES", help="stop then, to be resumed")
+    train.add_argument(
+        "--start", type=Path, metavar="FILE", help="begin with the weights of a checkpoint or model file"
+    )
+    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe (repeatable)")
+    train.add_argument("--other-pictures", action="store_true", help="resume although the pictures changed")
+    train.add_argument("--mode", choices=("eager", "compiled", "graph"), help="default: graph on a GPU, else eager")
     _data(train)
     _threads(train)
+
+    plot = verb("plot", _plot, "draw the logs of training runs")
+    plot.add_argument("logs", nargs="+", type=Path, help="CSV that training wrote beside its checkpoint")
+    _output(plot, "picture: .png or .svg")
 
     export = verb("export", _export, "turn a checkpoint into a model file and measure the loss of conversion")
     export.add_argument("checkpoint")

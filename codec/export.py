@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..datasets.folders import data_root
-from ..datasets.split import split
+from ..datasets.photographs import photographs, split_photographs
 from ..entropy.convert import to_exact
 from ..entropy.fixed import GAIN_STEPS
 from ..entropy.rate import latent_rate
@@ -20,7 +20,7 @@ from .evaluation.bd_rate import bd_rate
 from .evaluation.metrics import psnr_db
 from .model import Model
 from .model_file import pack_model, unpack_model
-from .training.checkpoint import load_model
+from .training.checkpoint import load_average
 
 _QUALITIES = (0.0, 25.0, 50.0, 75.0, 100.0)
 _PICTURES = 8
@@ -44,11 +44,11 @@ class Loss:
 
 def export(checkpoint: Path, first_row: int, data: Path | None) -> tuple[bytes, list[str]]:
     """The bytes of the model file and the lines of the report. Raises ValueError for a bad checkpoint."""
-    record, model = load_model(checkpoint)
+    record, model = load_average(checkpoint)
     packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), first_row)
     coding = unpack_model(packed, torch.device("cpu"))
-    _, held_out = split(data or data_root() / "train")
-    pictures = [torch.from_numpy(read_picture(path.read_bytes()).pixels) for path in held_out[:_PICTURES]]
+    _, held_out = split_photographs(photographs(data or data_root() / "train"))
+    pictures = [torch.from_numpy(read_picture(photograph.data).pixels) for photograph in held_out[:_PICTURES]]
     losses = [conversion_loss(model, coding, pictures, quality) for quality in _QUALITIES]
     total = bd_rate(
         [loss.float_bits for loss in losses],

@@ -22,12 +22,16 @@ class Schedule:
 
     def masks(self, channels: int, height: int, width: int, device: torch.device) -> list[Tensor]:
         """One boolean mask (channels, height, width) a step; each latent is in exactly one."""
-        cell = torch.tensor(self.cell, device=device)  # (groups, 2, 2)
-        group = torch.arange(channels, device=device) % len(self.cell)
-        y = torch.arange(height, device=device) % 2
+        group = torch.arange(channels, device=device)[:, None, None] % len(self.cell)
+        y = torch.arange(height, device=device)[:, None] % 2
         x = torch.arange(width, device=device) % 2
-        step = cell[group[:, None, None], y[None, :, None], x[None, None, :]]
-        return [step == s for s in range(self.steps)]
+        masks = [torch.zeros(channels, height, width, dtype=torch.bool, device=device) for _ in range(self.steps)]
+        # Arithmetic on the device instead of a lookup in a table from the host, which a CUDA graph could not record.
+        for g, rows in enumerate(self.cell):
+            for dy, row in enumerate(rows):
+                for dx, step in enumerate(row):
+                    masks[step] |= (group == g) & (y == dy) & (x == dx)
+        return masks
 
 
 TWO_STEP = Schedule("two-step", 2, (((0, 1), (1, 0)), ((1, 0), (0, 1))))

@@ -1,144 +1,134 @@
 """The training loop: a time budget in, a finished model out, resumable at any checkpoint."""
 
-import math
+import copy
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from torch.optim import AdamW, Optimizer
 
 from ..model import Model, new_model
 from .checkpoint import Checkpoint
 from .crops import Crops
 from .recipe import Recipe
+from .roofline import Roofline, measure_machine, roofline
+from .run_log import RunLog
+from .update import Mode, Update, learning_rate, new_optimiser
+from .validation import Validation, validate
+from .warm_start import read_start, start_from
+from .workers import Workers
 
-_MEASURED_STEPS = 12  # the first two are warm-up and not timed
 _CHECKPOINT_SECONDS = 120.0
-_LOG_STEPS = 100
-_VALIDATION_QUALITIES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-_VALIDATION_BATCHES = 4
+_LOG_ROWS = 400  # of a whole run
+_VALIDATIONS = 10  # of a whole run, but not more often than this:
+_VALIDATION_SECONDS = 30.0
+_AVERAGE_EVERY = 8  # steps between updates of the averaged weights
+_PAUSE_CHECK_STEPS = 16
+_ENDING_SHARE = 0.02  # of a budget, kept for validation and checkpoints
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """Per sample: weight lambda, squared error (8-bit units), bits per pixel."""
+class Session:
+    """How a run is to be held this time: `minutes` is the whole run's budget, `pause_minutes` this session's.
 
-    weight: Tensor
-    squared_error: Tensor
-    bpp: Tensor
+    `resume` goes on from the checkpoint, `start` names other weights to begin with; `other_pictures` allows a resumed
+    run to go on with other pictures than it had.
+    """
 
-    @property
-    def loss(self) -> Tensor:
-        return self.weight * self.squared_error + self.bpp
-
-
-def costs(model: Model, recipe: Recipe, rgb: Tensor, q: Tensor) -> Costs:
-    """Rate and distortion of rgb (B, 3, H, W) in [0, 1] at qualities q (B,)."""
-    with torch.autocast(rgb.device.type, dtype=torch.bfloat16):
-        rgb_hat, y_bits, z_bits = model(rgb, q)
-    low, high = math.log(recipe.lambda_low), math.log(recipe.lambda_high)
-    weight = torch.exp(low + (high - low) * q)
-    squared_error = (rgb_hat.float() - rgb).square().mean((1, 2, 3)) * 255**2
-    return Costs(weight, squared_error, (y_bits + z_bits) / (rgb.shape[2] * rgb.shape[3]))
+    minutes: float
+    pause_minutes: float | None = None
+    resume: bool = False
+    start: Path | None = None
+    other_pictures: bool = False
+    mode: Mode = "eager"
 
 
-def train(recipe: Recipe, pictures: Crops, held_out: Crops, path: Path, minutes: float, resume: bool) -> Checkpoint:
-    """Train for a budget and keep the checkpoint at `path` current.
+def train(
+    recipe: Recipe, pictures: Crops, held_out: Crops, path: Path, session: Session, workers: Workers
+) -> Checkpoint:
+    """Train for a budget and keep the checkpoint at `path` current, with the log `path`.csv beside it.
 
     A fresh run measures a few steps, turns `minutes` into a number of steps and stores it; a resumed run goes on to
-    that number whatever the speed of its machine, and equals an uninterrupted run on the same machine.
+    that number whatever the speed of its machine, and on a CPU equals an uninterrupted run.
+
+    Raises ValueError when a resumed run had another recipe or other pictures, or the start does not fit the recipe.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = _trainee(recipe, device)
+    began = time.monotonic()
+    model = _trainee(recipe, workers.device)
     optimiser = new_optimiser(model, recipe)
-    if resume:
-        state = Checkpoint.read(path)
-        if state.recipe != recipe:
-            raise ValueError(f"{path} was trained with another recipe")
-        if state.data_digest != pictures.digest:
-            raise ValueError(f"{path} was trained with other pictures")
-        state.restore(path, model, optimiser)
+    update = Update(model, optimiser, recipe, pictures, workers, session.mode)
+    if session.resume:
+        state = _resumable(path, recipe, pictures, session.other_pictures)
+        average = copy.deepcopy(model).eval()
+        state.restore(path, model, average, optimiser)
     else:
-        steps = _measured_steps(recipe, pictures, device, minutes)
+        if session.start is not None:
+            start_from(model, recipe, *read_start(session.start))
+        average = copy.deepcopy(model).eval()
+        seconds = 60 * session.minutes * (1 - _ENDING_SHARE) - (time.monotonic() - began)
+        steps = max(1, round(workers.agree(seconds / update.seconds_per_step())))
         state = Checkpoint(recipe, 0, steps, pictures.digest)
-        state.write(path, model, optimiser)
-    _log(f"{recipe.name}: step {state.step} of {state.steps}, {len(pictures.pictures)} pictures, {device}")
+    log = RunLog(path.with_name(path.name + ".csv"), state.step) if workers.rank == 0 else None
+    if log is not None:
+        state.write(path, model, average, optimiser)
+        _say(f"{recipe.name}: step {state.step} of {state.steps}, {pictures.count} pictures, {workers.device}")
+    bound = _profile(update, workers, recipe.batch)
 
-    saved = logged = time.monotonic()
-    losses: list[float] = []
-    first = state.step
-    for step in range(state.step, state.steps):
-        loss = train_step(model, optimiser, recipe, pictures, step, state.steps)
-        losses += [] if loss is None else [loss]
-        if (step + 1) % _LOG_STEPS == 0:
-            done, rate = step + 1 - first, (step + 1 - first) / (time.monotonic() - logged)
-            mean = sum(losses) / max(1, len(losses))
-            _log(f"step {step + 1}/{state.steps}  loss {mean:.4f}  {rate:.2f} steps/s  skipped {done - len(losses)}")
-            losses, first, logged = [], step + 1, time.monotonic()
-        if time.monotonic() - saved > _CHECKPOINT_SECONDS or step + 1 == state.steps:
-            state = Checkpoint(recipe, step + 1, state.steps, state.data_digest)
-            state.write(path, model, optimiser)
+    steps = state.steps
+    earlier = state.seconds - (time.monotonic() - began)  # so that `now` goes on where the checkpoint stood
+    saved = logged = validated = time.monotonic()
+    logged_step, skipped = state.step, state.skipped
+    validation: Validation | None = None
+    for step in range(state.step, steps):
+        update(step, steps)
+        done = step + 1
+        if done % _AVERAGE_EVERY == 0 or done == steps:
+            _follow(average, model, recipe, done)
+        last = done == steps
+        if session.pause_minutes is not None and done % _PAUSE_CHECK_STEPS == 0:
+            last |= bool(workers.agree(time.monotonic() - began > 60 * session.pause_minutes))
+        if last or _crossed(done, steps, _LOG_ROWS):
+            tally = update.read()
+            skipped += tally.skipped
+            now = time.monotonic()
+            speed = recipe.batch * (done - logged_step) / (now - logged)
+            logged, logged_step = now, done
+            validation = None
+            if log is not None:
+                due = _crossed(done, steps, _VALIDATIONS) and now - validated > _VALIDATION_SECONDS
+                if last or due:
+                    validation = validate(average, recipe, held_out, workers.device)
+                    validated = time.monotonic()
+                log.add(
+                    {
+                        "step": done,
+                        "seconds": earlier + now - began,
+                        "learning_rate": learning_rate(recipe, step, steps),
+                        "loss": tally.loss,
+                        "gradient_norm": tally.gradient_norm,
+                        "skipped": skipped,
+                        "pictures_per_s": speed,
+                        "gmac_per_s": speed * bound.macs / recipe.batch / 1e9,
+                        **{f"bpp_{band}": value for band, value in enumerate(tally.bpp)},
+                        **{f"psnr_db_{band}": value for band, value in enumerate(tally.psnr_db)},
+                        "validation": validation.mean_log_loss if validation else None,
+                    }
+                )
+                held = f"  validation {validation.mean_log_loss:.4f}" if validation else ""
+                _say(
+                    f"step {done}/{steps}  loss {tally.loss:.4f}  {speed:.1f} pictures/s "
+                    f"({100 * speed * bound.seconds / recipe.batch:.0f} % of the roofline)  skipped {skipped}{held}"
+                )
+        if log is not None and (last or time.monotonic() - saved > _CHECKPOINT_SECONDS):
+            state = replace(state, step=done, seconds=earlier + time.monotonic() - began, skipped=skipped)
+            state.write(path, model, average, optimiser)
             saved = time.monotonic()
-    for line in validate(model, recipe, held_out):
-        _log(line)
+        if last:
+            break
+    for line in validation.lines() if validation else []:
+        _say(line)
     return state
-
-
-def train_step(
-    model: Model, optimiser: Optimizer, recipe: Recipe, pictures: Crops, step: int, steps: int
-) -> float | None:
-    """One update; its loss, or None where a non-finite gradient made it skip."""
-    device = next(model.parameters()).device
-    # All randomness of a step hangs on (seed, step), so a resumed run repeats it.
-    torch.manual_seed(recipe.seed * 2**32 + step)
-    rgb, q = pictures.batch(recipe.batch, recipe.seed, step)
-    cost = costs(model, recipe, rgb.to(device), q.to(device))
-    loss = (cost.loss * cost.weight**-recipe.balance).mean()
-    optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-    for group in optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, step, steps)
-    if not torch.isfinite(norm):
-        return None
-    optimiser.step()
-    return float(loss.detach())
-
-
-def new_optimiser(model: Model, recipe: Recipe) -> Optimizer:
-    """Adam with a short second-moment memory; the learning rate is set at every step."""
-    return AdamW(model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
-
-
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to zero at the last step."""
-    warm = min(1.0, (step + 1) / recipe.warmup_steps)
-    return recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-@torch.no_grad()
-def validate(model: Model, recipe: Recipe, held_out: Crops) -> list[str]:
-    """Rate, PSNR and loss on fixed crops of held-out pictures, a line per quality; estimated bits, not files."""
-    device = next(model.parameters()).device
-    model.eval()
-    lines = []
-    logs = []
-    for quality in _VALIDATION_QUALITIES:
-        parts = []
-        for batch in range(_VALIDATION_BATCHES):
-            rgb, _ = held_out.batch(recipe.batch, 0, batch)
-            q = torch.full((len(rgb),), quality)
-            parts.append(costs(model, recipe, rgb.to(device), q.to(device)))
-        loss = float(torch.cat([p.loss for p in parts]).mean())
-        bpp = float(torch.cat([p.bpp for p in parts]).mean())
-        psnr = float((10 * torch.log10(255**2 / torch.cat([p.squared_error for p in parts]))).mean())
-        logs.append(math.log(loss))
-        lines.append(f"validation  quality {100 * quality:3.0f}  {bpp:.4f} bpp  {psnr:.3f} dB  loss {loss:.4f}")
-    model.train()
-    return [*lines, f"validation  mean log loss {sum(logs) / len(logs):.4f}"]
 
 
 def _trainee(recipe: Recipe, device: torch.device) -> Model:
@@ -147,18 +137,40 @@ def _trainee(recipe: Recipe, device: torch.device) -> Model:
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _measured_steps(recipe: Recipe, pictures: Crops, device: torch.device, minutes: float) -> int:
-    """How many steps fit into the budget, from a few steps of a throw-away copy."""
-    model = _trainee(recipe, device)
-    optimiser = new_optimiser(model, recipe)
-    start = 0.0
-    for step in range(_MEASURED_STEPS):
-        if step == 2:
-            start = time.monotonic()
-        train_step(model, optimiser, recipe, pictures, step, _MEASURED_STEPS)
-    seconds = (time.monotonic() - start) / (_MEASURED_STEPS - 2)
-    return max(1, int(60 * minutes / seconds))
+def _resumable(path: Path, recipe: Recipe, pictures: Crops, other_pictures: bool) -> Checkpoint:
+    state = Checkpoint.read(path)
+    if state.recipe != recipe:
+        raise ValueError(f"{path} was trained with another recipe")
+    if state.data_digest != pictures.digest and not other_pictures:
+        raise ValueError(f"{path} was trained with other pictures; --other-pictures goes on all the same")
+    return replace(state, data_digest=pictures.digest)
 
 
-def _log(line: str) -> None:
+@torch.no_grad()
+def _follow(average: Model, model: Model, recipe: Recipe, step: int) -> None:
+    """Move the averaged weights towards the current ones; early in a run they follow quickly."""
+    decay = min(recipe.ema**_AVERAGE_EVERY, (1 + step) / (10 * _AVERAGE_EVERY + step))
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+
+
+def _profile(update: Update, workers: Workers, batch: int) -> Roofline:
+    """The roofline of this process's share of a step, scaled to all processes; said once."""
+    machine = measure_machine(workers.device)
+    found: list[Roofline] = []
+    update.profiled(lambda step: found.append(roofline(step, machine)))
+    whole = replace(found[0], macs=found[0].macs * workers.count)
+    if workers.rank == 0:
+        _say(
+            f"a step is {whole.macs / 1e9:.1f} GMAC; at {machine.macs_per_s / 1e12:.2f} TMAC/s and "
+            f"{machine.bytes_per_s / 1e9:.0f} GB/s the roofline allows {batch / whole.seconds:.1f} pictures/s"
+        )
+    return whole
+
+
+def _crossed(done: int, steps: int, parts: int) -> bool:
+    """Whether step number `done` is the first in a new one of `parts` equal parts of the run."""
+    return done * parts // steps != (done - 1) * parts // steps
+
+
+def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

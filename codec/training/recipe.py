@@ -1,20 +1,25 @@
 """A training recipe: TOML in, frozen and checked values out."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ...entropy.schedule import SCHEDULES
 from ..model import ModelConfig
+from ..transforms.gated import STRIDE
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that decides a training run but its time budget.
 
-    `learning_rate` is the peak. `lambda_low`, `lambda_high`: weight of the squared error (8-bit units) against bits per
-    pixel at quality 0 and 100, geometric in between. `balance`: the loss of a sample is divided by lambda to this
-    power, so that low and high rates weigh alike.
+    `batch` counts the crops of one step over all devices. `learning_rate` is the peak. `lambda_low`, `lambda_high`:
+    weight of the squared error (8-bit units) against bits per pixel at quality 0 and 100, geometric in between.
+    `balance`: the loss of a sample is divided by lambda to this power, so that low and high rates weigh alike. `ema`:
+    decay per step of the averaged weights, which are what is validated and exported. `permissive`: train on photographs
+    with a permissive licence only.
     """
 
     model: ModelConfig
@@ -24,18 +29,44 @@ class Recipe:
     batch: int = 8
     learning_rate: float = 2e-3
     warmup_steps: int = 200
-    lambda_low: float = 0.001
-    lambda_high: float = 0.15
+    lambda_low: float = 0.0003
+    lambda_high: float = 0.5
     balance: float = 0.45
     clip_norm: float = 1.0
+    ema: float = 0.999
+    permissive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.crop < STRIDE or self.crop % STRIDE:
+            raise ValueError(f"crop must be a positive multiple of {STRIDE}, not {self.crop}")
+        for key in ("batch", "learning_rate", "warmup_steps", "lambda_low", "clip_norm"):
+            if not getattr(self, key) > 0:
+                raise ValueError(f"{key} must be positive, not {getattr(self, key)}")
+        if self.lambda_high <= self.lambda_low:
+            raise ValueError(f"lambda_high must be above lambda_low, not {self.lambda_high}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema must be at least 0 and below 1, not {self.ema}")
+        if self.model.schedule not in SCHEDULES:
+            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.model.schedule!r}")
 
     @classmethod
-    def read(cls, path: Path) -> "Recipe":
-        """Parse a TOML file. Raises ValueError naming an unknown or mistyped key."""
+    def read(cls, path: Path, changes: Sequence[str] = ()) -> "Recipe":
+        """Parse a TOML file, then apply `changes`, each `key=value` or `model.key=value` with a TOML value.
+
+        Raises ValueError naming an unknown, mistyped or impossible key.
+        """
         try:
-            return cls.from_dict(tomllib.loads(path.read_text()))
+            values = tomllib.loads(path.read_text())
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path}: not TOML: {error}") from None
+        for change in changes:
+            try:
+                extra = tomllib.loads(change)
+            except tomllib.TOMLDecodeError:
+                raise ValueError(f"{change!r} is not key=value with a TOML value") from None
+            model = values.get("model", {}) | extra.pop("model", {})
+            values |= extra | {"model": model}
+        return cls.from_dict(values)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":

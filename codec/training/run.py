@@ -1,22 +1,52 @@
-"""`lcodec train`: recipe and folder in, checkpoint out."""
+"""`lcodec train`: recipe and photographs in, checkpoint out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from ...datasets.folders import data_root
-from ...datasets.split import split
+from ...datasets.photographs import is_permissive, photographs, split_photographs
 from .crops import Crops
-from .loop import train
+from .loop import Session, train
 from .recipe import Recipe
+from .update import Mode
+from .validation import CROP
+from .workers import Workers
 
 
-def run_training(recipe_path: Path, checkpoint: Path, minutes: float, resume: bool, data: Path | None) -> None:
-    """Train on the training half of a folder of photographs. Raises ValueError for a bad recipe, folder or budget."""
-    recipe = Recipe.read(recipe_path)
-    if minutes <= 0:
-        raise ValueError(f"--minutes must be positive, not {minutes}")
-    if checkpoint.exists() and not resume:
+def run_training(
+    recipe_path: Path, changes: Sequence[str], checkpoint: Path, data: Path | None, session: Session
+) -> None:
+    """Train on the training part of a folder of photographs, plain or packed.
+
+    Raises ValueError for a bad recipe, folder, start or budget, before anything is trained.
+    """
+    recipe = Recipe.read(recipe_path, changes)
+    if session.minutes <= 0 or (session.pause_minutes is not None and session.pause_minutes <= 0):
+        raise ValueError("a budget of minutes must be positive")
+    if checkpoint.exists() and not session.resume:
         raise ValueError(f"{checkpoint} exists; go on with --resume, or name another")
-    if resume and not checkpoint.exists():
+    if session.resume and not checkpoint.exists():
         raise ValueError(f"there is no {checkpoint} to resume")
-    pictures, held_out = split(data or data_root() / "train")
-    train(recipe, Crops(pictures, recipe.crop), Crops(held_out, recipe.crop), checkpoint, minutes, resume)
+    if not checkpoint.parent.is_dir():
+        raise ValueError(f"there is no folder {checkpoint.parent}")
+    folder = data or data_root() / "train"
+    kept, held_out = split_photographs(photographs(folder))
+    if not held_out:
+        raise ValueError(f"none of the {len(kept)} photographs in {folder} is held out for validation: more are needed")
+    if recipe.permissive:
+        kept = [photograph for photograph in kept if is_permissive(photograph.licence)]
+        if not kept:
+            raise ValueError("no photograph has a licence known to be permissive")
+    workers = Workers.join()
+    try:
+        pictures = Crops(kept, recipe.crop, workers.device)
+        train(recipe, pictures, Crops(held_out, CROP, workers.device), checkpoint, session, workers)
+    finally:
+        workers.leave()
+
+
+def default_mode() -> Mode:
+    """How a step runs unless told: recorded where there is a GPU, operation by operation on a CPU."""
+    return "graph" if torch.cuda.is_available() else "eager"
