@@ -1,0 +1,119 @@
+"""The verbs that work on pictures, coded files and models: encode, decode, info, verify, models."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from ...formats.container import unpack
+from ...formats.errors import ModelError
+from ...formats.files import check_output, read_input, write_output
+from .arguments import Verbs, add_input, add_limit, add_machine, add_output, say, start_torch
+
+
+def add_picture_verbs(verbs: Verbs) -> None:
+    encode = verbs.add("encode", _encode, "compress a picture")
+    add_input(encode, "picture: PNG, JPEG, WebP, TIFF, BMP, PPM or still GIF; - is standard input")
+    add_output(encode, "coded file; - is standard output")
+    encode.add_argument("-q", "--quality", type=float, default=75.0, help="0 to 100, real (default 75)")
+    encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
+    encode.add_argument("--comment", help="text to store in the file")
+    add_machine(encode)
+
+    decode = verbs.add("decode", _decode, "decompress to a picture")
+    add_input(decode, "coded file; - is standard input")
+    add_output(decode, "picture: .png .ppm .bmp .tif .webp (lossless); - is PNG on standard output")
+    add_limit(decode)
+    add_machine(decode)
+
+    info = verbs.add("info", _info, "what a coded file says of itself")
+    add_input(info, "coded file; - is standard input")
+    info.add_argument("--json", action="store_true", help="as one line of JSON")
+
+    verify = verbs.add("verify", _verify, "check a coded file's sections and decode its symbols")
+    add_input(verify, "coded file; - is standard input")
+    add_limit(verify)
+    add_machine(verify)
+
+    models = verbs.add("models", _models, "the models: which weights are where on this machine, and their state")
+    task = models.add_mutually_exclusive_group()
+    task.add_argument("--verify", action="store_true", help="read the files and compare their SHA-256")
+    task.add_argument("--path", metavar="NAME", help="print only where the weights of this model are")
+    task.add_argument("--fetch", metavar="NAME", help="download them from $LCODEC_RELEASES; print where they are")
+    models.add_argument("--json", action="store_true", help="as one line of JSON")
+
+
+def _encode(options: argparse.Namespace) -> None:
+    check_output(options.output, options.force)
+    data = read_input(options.input)
+    from ...formats.pictures import read_picture
+
+    picture = read_picture(data)
+    for note in picture.notes:
+        say(f"note: {note}")
+    from ..api import codec
+
+    start_torch(options, picture.pixels.shape[0] * picture.pixels.shape[1])
+    coded = codec(options.model, options.device).encode(picture.pixels, options.quality, options.comment)
+    write_output(options.output, coded, options.force)
+
+
+def _decode(options: argparse.Namespace) -> None:
+    check_output(options.output, options.force)
+    data = read_input(options.input)
+    from ...formats.pictures import WRITABLE_SUFFIXES, write_picture
+
+    suffix = ".png" if options.output == "-" else Path(options.output).suffix.lower()
+    if suffix not in WRITABLE_SUFFIXES:
+        raise ValueError(f"output {options.output!r}: the suffix must be one of {' '.join(WRITABLE_SUFFIXES)}")
+    stream = unpack(data, options.max_pixels)
+    from ..api import codec_for
+
+    start_torch(options, stream.header.width * stream.header.height)
+    pixels = codec_for(stream, options.device).decode_stream(stream)
+    write_output(options.output, write_picture(pixels, suffix), options.force)
+
+
+def _info(options: argparse.Namespace) -> None:
+    from ..api import info
+
+    about = info(read_input(options.input))
+    if options.json:
+        print(json.dumps(asdict(about)))
+        return
+    print(f"size      {about.width} x {about.height}")
+    print(f"quality   {about.quality:.2f}")
+    print(f"model     {about.model} (id {about.model_id}, weights {about.weights}, {about.standing})")
+    print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
+    print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")
+    if about.comment is not None:
+        print(f"comment   {about.comment!a}")
+
+
+def _verify(options: argparse.Namespace) -> None:
+    stream = unpack(read_input(options.input), options.max_pixels)
+    from ..api import codec_for
+
+    start_torch(options, stream.header.width * stream.header.height)
+    codec_for(stream, options.device).verify_stream(stream)
+    print("ok: sections and symbols match their checksums")
+
+
+def _models(options: argparse.Namespace) -> None:
+    from ..installed import as_lines, known, look
+    from ..registry import by_name
+    from ..weights_cache import fetch_weights, find_weights
+
+    name = options.path if options.fetch is None else options.fetch
+    entries = known() if name is None else (by_name(name),)
+    if options.path is not None:
+        find_weights(*entries)
+    if options.fetch is not None:
+        fetch_weights(*entries)
+    rows = look(entries, options.verify)
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows]))
+    else:
+        print("\n".join(as_lines(rows) if name is None else [row.path for row in rows]))
+    if damaged := [row.path for row in rows if row.state == "damaged"]:
+        raise ModelError(f"damaged: {', '.join(damaged)}")

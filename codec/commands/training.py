@@ -1,0 +1,115 @@
+"""The verbs that make models and measure them: data pack, train, plot, export, bench."""
+
+import argparse
+from pathlib import Path
+
+from ...formats.files import check_output, write_output
+from .arguments import Verbs, add_data, add_machine, add_output, add_threads, numbers, positive, say, start_torch
+
+_BENCH_QUALITIES = (0.0, 12.5, 25.0, 37.5, 50.0, 62.5, 75.0, 87.5, 100.0)
+
+
+def add_training_verbs(verbs: Verbs) -> None:
+    text = "pack a folder of photographs into shards, to be carried to another machine"
+    pack = verbs.group("data", "training data").add("pack", _pack, text)
+    pack.add_argument("folder", type=Path, help="folder of photographs")
+    pack.add_argument("-o", "--output", type=Path, required=True, help="folder to make; it must not be there yet")
+    pack.add_argument("--shard-size", default="30MiB", metavar="SIZE", help="at most, such as 30MB (default 30MiB)")
+    pack.add_argument("--limit", metavar="SIZE", help="of all shards together (default: none)")
+    pack.add_argument("--min-side", type=positive, default=256, metavar="PIXELS", help="shorter side (default 256)")
+    pack.add_argument("--keep-small-jpeg", action="store_true", help="keep lossy files too small to be scaled down")
+    check = pack.add_mutually_exclusive_group()
+    check.add_argument("--test-set", type=Path, action="append", metavar="DIR", help="default: $LCODEC_DATA/kodak")
+    check.add_argument("--no-test-set", action="store_true", help="do not look for copies of test pictures")
+
+    train = verbs.add("train", _train, "train a model")
+    train.add_argument("recipe", help="TOML file")
+    train.add_argument("-o", "--output", required=True, help="checkpoint to write, or to go on from with --resume")
+    train.add_argument("--minutes", type=float, default=60.0, help="time budget of a fresh run (default 60)")
+    train.add_argument("--resume", action="store_true", help="go on to the end of an interrupted or paused run")
+    train.add_argument("--pause-after", type=float, metavar="MINUTES", help="stop then, to be resumed")
+    train.add_argument(
+        "--start", type=Path, metavar="FILE", help="begin with the weights of a checkpoint or model file"
+    )
+    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe (repeatable)")
+    train.add_argument("--other-pictures", action="store_true", help="resume although the pictures changed")
+    train.add_argument("--mode", choices=("eager", "compiled", "graph"), help="default: graph on a GPU, else eager")
+    add_data(train)
+    add_threads(train)
+
+    plot = verbs.add("plot", _plot, "draw the logs of training runs")
+    plot.add_argument("logs", nargs="+", type=Path, help="CSV that training wrote beside its checkpoint")
+    add_output(plot, "picture: .png or .svg")
+
+    export = verbs.add("export", _export, "turn a checkpoint into a model file and measure the loss of conversion")
+    export.add_argument("checkpoint")
+    add_output(export, "model file (.safetensors)")
+    export.add_argument("--first-row", type=int, default=6, help="first table row that is coded (default 6)")
+    add_data(export)
+    add_threads(export)
+
+    bench = verbs.add("bench", _bench, "rate and distortion of real files, against published and measured curves")
+    bench.add_argument("folder", help="folder of pictures")
+    bench.add_argument("-m", "--model", default="base")
+    bench.add_argument("--qualities", type=numbers, default=_BENCH_QUALITIES, help="comma-separated")
+    bench.add_argument("--held-out", action="store_true", help="only the pictures that training leaves out")
+    bench.add_argument("--against", type=Path, action="append", default=[], help="JSON of an earlier run (repeatable)")
+    bench.add_argument("--json", action="store_true")
+    add_machine(bench)
+
+
+def _pack(options: argparse.Namespace) -> None:
+    from ...datasets.pack import Settings, pack
+    from ...datasets.sizes import parse_size
+
+    limit_bytes = None if options.limit is None else parse_size(options.limit)
+    settings = Settings(parse_size(options.shard_size), limit_bytes, options.min_side, options.keep_small_jpeg)
+    packed = pack(options.folder, options.output, settings, () if options.no_test_set else options.test_set)
+    for line in packed.as_lines():
+        say(line)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from ..training.loop import Session
+    from ..training.run import default_mode, run_training
+
+    start_torch(options, 0)
+    session = Session(
+        minutes=options.minutes,
+        pause_minutes=options.pause_after,
+        resume=options.resume,
+        start=options.start,
+        other_pictures=options.other_pictures,
+        mode=options.mode or default_mode(),
+    )
+    run_training(Path(options.recipe), options.set, Path(options.output), options.data, session)
+
+
+def _plot(options: argparse.Namespace) -> None:
+    check_output(options.output, options.force)
+    from ..training.plot import plot_logs
+
+    write_output(options.output, plot_logs(options.logs, Path(options.output).suffix), options.force)
+
+
+def _export(options: argparse.Namespace) -> None:
+    check_output(options.output, options.force)
+    from ..export import export
+
+    start_torch(options, 0)
+    model, report = export(Path(options.checkpoint), options.first_row, options.data)
+    write_output(options.output, model, options.force)
+    for line in report:
+        say(line)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from ..evaluation.bench import compared, run_bench
+    from ..evaluation.report import as_json, as_table, read_curve
+
+    earlier = [read_curve(path) for path in options.against]
+    start_torch(options, 0)
+    folder = Path(options.folder)
+    result = run_bench(folder, options.model, options.device, options.qualities, say, options.held_out)
+    result = compared(result, earlier)
+    print(as_json(result) if options.json else as_table(result))
