@@ -69,3 +69,9 @@ def test_info_needs_no_torch():
 def test_every_public_name_exists():
     for name in lcodec.__all__:
         assert getattr(lcodec, name) is not None
+
+
+def test_the_trainer_needs_no_range_coder_and_no_plotting():
+    """It may run on a machine that has torch, numpy, pillow and safetensors only."""
+    code = "import sys, lcodec.codec.training.run; print({'constriction', 'scipy', 'matplotlib'} & set(sys.modules))"
+    assert run_python("-c", code).stdout.decode().strip() == "set()"

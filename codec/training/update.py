@@ -60,7 +60,9 @@ class Update:
         self._quality = torch.zeros(size, device=device)
         self._bands = torch.zeros(BANDS, 3, device=device)  # samples, bits per pixel, squared error
         self._totals = torch.zeros(4, device=device)  # steps, skipped steps, loss, gradient norm
-        self._costs = costs if mode == "eager" else torch.compile(costs, dynamic=False)
+        self._costs: Callable[[Model, Recipe, Tensor, Tensor], Costs] = costs
+        if mode != "eager":
+            self._costs = torch.compile(costs, dynamic=False)
         self._run: Callable[[], None] = self._step
         if mode == "graph":
             self._run = self._recorded()
@@ -105,10 +107,12 @@ class Update:
             return (time.monotonic() - start) / done
 
     def profiled(self, run: Callable[[Callable[[], None]], None]) -> None:
-        """Hand one step, operation by operation, to `run`, and undo it."""
+        """Hand one step, run operation by operation, to `run`, and undo it."""
+        fast, self._costs = self._costs, costs
         with self._undone():
             self(0, 1)
             run(self._step)
+        self._costs = fast
 
     def _step(self) -> None:
         cost = self._costs(self._model, self._recipe, self._crops.cut(self._places), self._quality)

@@ -9,7 +9,6 @@ from torch import Tensor
 from ...entropy.convert import to_float
 from ...formats.errors import ModelError
 from ..model import Model
-from ..model_file import unpack_model
 from .checkpoint import load_average
 from .recipe import Recipe
 
@@ -26,6 +25,9 @@ def read_start(path: Path) -> tuple[Model, Recipe | None]:
         checkpoint, model = load_average(path)
         return model, checkpoint.recipe
     except ValueError as not_a_checkpoint:
+        # Not at the top: it needs the range coder, which a machine that only trains may lack.
+        from ..model_file import unpack_model
+
         try:
             coding = unpack_model(path.read_bytes(), torch.device("cpu"))
         except (OSError, ModelError):
