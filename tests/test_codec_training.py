@@ -22,7 +22,7 @@ from lcodec.codec.training.crops import Crops
 from lcodec.codec.training.loop import Session, train
 from lcodec.codec.training.recipe import Recipe
 from lcodec.codec.training.roofline import Machine, roofline
-from lcodec.codec.training.run_log import read_log
+from lcodec.codec.training.run_log import RunLog, read_log
 from lcodec.codec.training.update import Update, learning_rate, new_optimiser
 from lcodec.codec.training.validation import CROP
 from lcodec.codec.training.warm_start import read_start, start_from
@@ -191,6 +191,26 @@ def test_compiled_steps_follow_eager_ones(recipe, pictures):
     torch.testing.assert_close(a.loss, b.loss)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # within torch's compiler
+def test_a_recorded_step_trains_as_an_eager_one_does(recipe, folder):
+    cuda = torch.device("cuda")
+    pictures = Crops(read_photographs(folder), 64, cuda)
+    losses = {}
+    for mode in ("eager", "compiled", "graph"):
+        model = new_model(recipe.model, 0).to(cuda).train()
+        update = Update(model, new_optimiser(model, recipe), recipe, pictures, Workers(0, 1, cuda), mode)
+        losses[mode] = []
+        for step in range(30):
+            update(step, 60)
+            if step % 10 == 9:
+                losses[mode].append(update.read().loss)
+    for mode in ("compiled", "graph"):
+        assert losses[mode] == pytest.approx(losses["eager"], rel=0.05)
+    assert losses["graph"][-1] < losses["graph"][0]
+
+
 def test_crops_are_pieces_of_the_pictures(folder, pictures):
     originals = [torch.from_numpy(picture(CROP, CROP + seed, seed)) for seed in SEEDS]
     plan = pictures.plan(12, 1, 7)
@@ -357,6 +377,20 @@ def test_the_mean_gradient_is_that_of_the_whole_batch(tmp_path):
     assert all((tmp_path / rank).read_text() == str((w.grad.tolist(), 2.0, 5.0)) for rank in "01")
     with pytest.raises(ValueError, match="divide"):
         Workers(0, 3, CPU).share(8)
+
+
+def test_a_resumed_log_drops_what_was_lost_and_what_was_cut(tmp_path):
+    path = tmp_path / "a.csv"
+    log = RunLog(path, 0)
+    for step in (10, 20, 30):
+        log.add({"step": step, "loss": 1 / step, "validation": None})
+    path.write_text(path.read_text() + "4,1")
+    assert [row["step"] for row in read_log(path)] == ["10", "20", "30"]
+    RunLog(path, 20).add({"step": 25, "loss": 0.5})
+    assert [(row["step"], row["loss"]) for row in read_log(path)] == [("10", "0.1"), ("20", "0.05"), ("25", "0.5")]
+    (tmp_path / "b.csv").write_text("step,loss\n1,2\n")
+    with pytest.raises(ValueError, match="not the log"):
+        read_log(tmp_path / "b.csv")
 
 
 def test_learning_rate_rises_then_falls_to_zero(recipe):

@@ -42,6 +42,7 @@ def read_log(path: Path) -> list[dict[str, str]]:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise ValueError(f"{path} is not the log of a training run")
-            return list(reader)
+            # The last row of a killed run may be cut.
+            return [row for row in reader if row["validation"] is not None]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"cannot read the log {path}: {error}") from None
