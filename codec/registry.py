@@ -66,12 +66,20 @@ MODELS = (
     Entry(
         2,
         "base",
-        "90bd4ae3c818b516af0c88f948c59fab72c11cda28e2a2d3c488a30b0579b5e6",
+        "d0436bf76d0284b2b7950f80f69806077558602386706e053e08101f1e1c9af4",
         "shipped",
         "the default: one model for all qualities",
     ),
 )
-RETIRED: tuple[Entry, ...] = ()
+RETIRED = (
+    Entry(
+        2,
+        "base",
+        "90bd4ae3c818b516af0c88f948c59fab72c11cda28e2a2d3c488a30b0579b5e6",
+        "retired",
+        "the first base, of lcodec 0.1",
+    ),
+)
 
 if len({entry.wire_id for entry in MODELS}) != len(MODELS) or len({entry.name for entry in MODELS}) != len(MODELS):
     raise AssertionError("duplicate model id or name")

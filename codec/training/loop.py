@@ -14,7 +14,7 @@ from .crops import Crops
 from .recipe import Recipe
 from .roofline import Roofline, measure_machine, roofline
 from .run_log import RunLog
-from .update import Mode, Update, learning_rate, new_optimiser
+from .update import Mode, Tally, Update, learning_rate, new_optimiser
 from .validation import Validation, validate
 from .warm_start import read_start, start_from
 from .workers import Workers
@@ -100,26 +100,10 @@ def train(
                 if last or due:
                     validation = validate(average, recipe, held_out, workers.device)
                     validated = time.monotonic()
-                log.add(
-                    {
-                        "step": done,
-                        "seconds": earlier + now - began,
-                        "learning_rate": learning_rate(recipe, step, steps),
-                        "loss": tally.loss,
-                        "gradient_norm": tally.gradient_norm,
-                        "skipped": skipped,
-                        "pictures_per_s": speed,
-                        "gmac_per_s": speed * bound.macs / recipe.batch / 1e9,
-                        **{f"bpp_{band}": value for band, value in enumerate(tally.bpp)},
-                        **{f"psnr_db_{band}": value for band, value in enumerate(tally.psnr_db)},
-                        "validation": validation.mean_log_loss if validation else None,
-                    }
-                )
-                held = f"  validation {validation.mean_log_loss:.4f}" if validation else ""
-                _say(
-                    f"step {done}/{steps}  loss {tally.loss:.4f}  {speed:.1f} pictures/s "
-                    f"({100 * speed * bound.seconds / recipe.batch:.0f} % of the roofline)  skipped {skipped}{held}"
-                )
+                seconds = earlier + now - began
+                row = _row(done, seconds, learning_rate(recipe, step, steps), tally, skipped, speed, bound, validation)
+                log.add(row)
+                _say(_line(row, steps, speed / bound.pictures_per_s))
         if log is not None and (last or time.monotonic() - saved > _CHECKPOINT_SECONDS):
             state = replace(state, step=done, seconds=earlier + time.monotonic() - began, skipped=skipped)
             state.write(path, model, average, optimiser)
@@ -153,18 +137,62 @@ def _follow(average: Model, model: Model, recipe: Recipe, step: int) -> None:
     torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
 
 
-def _profile(update: Update, workers: Workers, batch: int) -> Roofline:
-    """The roofline of this process's share of a step, scaled to all processes; said once."""
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What a step takes, over all processes, and how fast the roofline lets them be."""
+
+    macs_per_picture: float
+    pictures_per_s: float
+
+
+def _profile(update: Update, workers: Workers, batch: int) -> _Bound:
+    """The roofline of a step, measured on this process's share of it; said once."""
     machine = measure_machine(workers.device)
     found: list[Roofline] = []
     update.profiled(lambda step: found.append(roofline(step, machine)))
-    whole = replace(found[0], macs=found[0].macs * workers.count)
+    macs = found[0].macs * workers.count
+    bound = _Bound(macs / batch, batch / found[0].seconds)
     if workers.rank == 0:
         _say(
-            f"a step is {whole.macs / 1e9:.1f} GMAC; at {machine.macs_per_s / 1e12:.2f} TMAC/s and "
-            f"{machine.bytes_per_s / 1e9:.0f} GB/s the roofline allows {batch / whole.seconds:.1f} pictures/s"
+            f"a step is {macs / 1e9:.1f} GMAC; at {machine.macs_per_s / 1e12:.2f} TMAC/s and "
+            f"{machine.bytes_per_s / 1e9:.0f} GB/s the roofline allows {bound.pictures_per_s:.1f} pictures/s"
         )
-    return whole
+    return bound
+
+
+def _row(
+    step: int,
+    seconds: float,
+    rate: float,
+    tally: Tally,
+    skipped: int,
+    speed: float,
+    bound: _Bound,
+    validation: Validation | None,
+) -> dict[str, float | None]:
+    """A row of the log; `speed` in pictures a second."""
+    return {
+        "step": step,
+        "seconds": seconds,
+        "learning_rate": rate,
+        "loss": tally.loss,
+        "gradient_norm": tally.gradient_norm,
+        "skipped": skipped,
+        "pictures_per_s": speed,
+        "gmac_per_s": speed * bound.macs_per_picture / 1e9,
+        **{f"bpp_{band}": value for band, value in enumerate(tally.bpp)},
+        **{f"psnr_db_{band}": value for band, value in enumerate(tally.psnr_db)},
+        "validation": validation.mean_log_loss if validation else None,
+    }
+
+
+def _line(row: dict[str, float | None], steps: int, share: float) -> str:
+    """The same for people."""
+    held = "" if row["validation"] is None else f"  validation {row['validation']:.4f}"
+    return (
+        f"step {row['step']}/{steps}  loss {row['loss']:.4f}  {row['pictures_per_s']:.1f} pictures/s "
+        f"({100 * share:.0f} % of the roofline)  skipped {row['skipped']}{held}"
+    )
 
 
 def _crossed(done: int, steps: int, parts: int) -> bool:

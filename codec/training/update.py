@@ -1,6 +1,7 @@
 """One step of training, its whole state on the device, so that nothing in it waits for the host."""
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ Mode = Literal["eager", "compiled", "graph"]
 
 _WARM_UP_STEPS = 3
 _REHEARSAL_SECONDS = 3.0
+_REHEARSAL_PAIRS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +96,19 @@ class Update:
         )
 
     def seconds_per_step(self) -> float:
-        """Measured on a few steps, which are then undone."""
+        """Measured on some steps, which are then undone; a median, so that a disturbance does not count."""
         with self._undone():
             self(0, 1)
             self.read()
-            start, done = time.monotonic(), 0
-            while time.monotonic() - start < _REHEARSAL_SECONDS:
-                for _ in range(4):
-                    done += 1
-                    self(done, done + 1)
+            times: list[float] = []
+            # All processes must agree to go on: a step waits for every one of them.
+            while len(times) < _REHEARSAL_PAIRS or self._workers.agree(sum(times)) < _REHEARSAL_SECONDS:
+                start = time.monotonic()
+                self(1, 2)
+                self(1, 2)
                 self.read()
-            return (time.monotonic() - start) / done
+                times.append(time.monotonic() - start)
+            return statistics.median(times) / 2
 
     def profiled(self, run: Callable[[Callable[[], None]], None]) -> None:
         """Hand one step, run operation by operation, to `run`, and undo it."""
