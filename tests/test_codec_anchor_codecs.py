@@ -22,6 +22,7 @@ FROM_PACKAGES = [
     *("avif-aom-s2", "avif-aom-s6-10bit-iq", "jxl-e7", "jxl-e9", "heic-x265-slow-444", "heic-x265-slow-420"),
     *("svtav1-p4-420", "x264-444", "x264-420", "x265-444", "x265-420", "vp9-444", "vp9-420"),
 ]
+LADDERS = ["jpeg-420", "jpeg-444", "webp-m6", "avif-aom-s6", "jxl-e7", "heic-x265-slow-444", "svtav1-p4-420"]
 every_codec = pytest.mark.parametrize("codec", ANCHOR_CODECS, ids=lambda codec: codec.name)
 
 
@@ -105,7 +106,7 @@ def test_absent_packages_are_named(monkeypatch, cut):
 
 @pytest.mark.slow
 @pytest.mark.skipif("LCODEC_DATA" not in os.environ, reason="needs the Kodak pictures: set LCODEC_DATA")
-@pytest.mark.parametrize("name", ["jpeg-420", "jpeg-444", "webp-m6", "avif-aom-s6"])
+@pytest.mark.parametrize("name", LADDERS)
 def test_ladders_agree_with_the_measured_curves(name):
     codec, reference = by_name(name), anchor(name)
     pictures = [read_picture(path.read_bytes()).pixels for path in kodak()]

@@ -57,7 +57,7 @@ def svt_av1(name: str, preset: int) -> AnchorCodec:
         name=name,
         settings=f"crf swept, preset {preset}, avif=1, tune=1 (PSNR), aq-mode=0, lp=1, 10-bit 4:2:0 BT.709 full, "
         "Lanczos chroma resampling, avif mux",
-        qualities=(54, 47, 40, 34, 28, 22, 17, 12),
+        qualities=(54, 47, 40, 34, 28, 22, 15, 8),
         find=functools.partial(_find, video),
         write=functools.partial(_write_avif, video),
         read=functools.partial(_read_avif, video),
