@@ -1,14 +1,24 @@
 """Fixtures that several test files share."""
 
+import numpy as np
 import pytest
+from checks import ROOT
 
 from lcodec.entropy.coder import RowCoder
 from lcodec.entropy.tables import gaussian_rows
+from lcodec.formats.pictures import read_picture
 
 
 @pytest.fixture(scope="session")
 def row_coder() -> RowCoder:
     return RowCoder(gaussian_rows(), 2)
+
+
+@pytest.fixture(scope="session")
+def cut():
+    """97x131 pixels of a photograph, uint8 (H, W, 3)."""
+    pixels = read_picture((ROOT / "tests" / "kodim23.png").read_bytes()).pixels
+    return np.ascontiguousarray(pixels[200:297, 300:431])
 
 
 @pytest.fixture(scope="session", autouse=True)

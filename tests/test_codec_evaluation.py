@@ -1,10 +1,11 @@
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 
 from lcodec.codec.evaluation.bd_rate import bd_psnr, bd_rate
-from lcodec.codec.evaluation.metrics import ms_ssim, psnr_db
+from lcodec.codec.evaluation.metrics import ms_ssim, psnr_db, psnr_yuv_db, ssim
 from lcodec.datasets.curves import anchor
 
 pytest.importorskip("scipy", reason="BD-rate needs scipy (extra: bench)")
@@ -36,6 +37,45 @@ def test_bd_rate_of_known_curves(name):
     assert result.low_db == max(min(reference.psnr_db), min(curve.psnr_db))
     assert result.high_db == min(max(reference.psnr_db), max(curve.psnr_db))
     assert result.dropped == 0
+
+
+# Against the VTM 9.1 curve by the package bjontegaard 1.3.0 of FAU Erlangen: BD-rate in percent, BD-PSNR in dB.
+PEER = {
+    ("dcae", "pchip"): (-16.977153, 0.821843),
+    ("dcae", "akima"): (-17.004751, 0.825250),
+    ("lalic", "pchip"): (-15.265378, 0.735603),
+    ("lalic", "akima"): (-15.302275, 0.739598),
+    ("av1", "pchip"): (16.176907, -0.704795),
+    ("av1", "akima"): (16.178581, -0.704185),
+}
+
+
+@pytest.mark.parametrize(("name", "interpolation"), PEER)
+def test_deltas_agree_with_another_implementation(name, interpolation):
+    reference, curve = anchor("vtm"), anchor(name)
+    columns = (reference.bpp, reference.psnr_db, curve.bpp, curve.psnr_db, interpolation)
+    percent, gain_db = PEER[name, interpolation]
+    assert bd_rate(*columns).percent == pytest.approx(percent, abs=2e-6)
+    assert bd_psnr(*columns).gain_db == pytest.approx(gain_db, abs=2e-6)
+
+
+def test_deltas_of_its_example():
+    """Two presets of x265, from that package's README; figures by its version 1.3.0."""
+    first = [9487.76, 4593.60, 2486.44, 1358.24], [40.037, 38.615, 36.845, 34.851]
+    second = [9787.80, 4469.00, 2451.52, 1356.24], [40.121, 38.651, 36.970, 34.987]
+    assert bd_rate(*first, *second).percent == pytest.approx(-4.417485, abs=1e-6)
+    assert bd_rate(*first, *second, "akima").percent == pytest.approx(-4.425245, abs=1e-6)
+    assert bd_psnr(*first, *second).gain_db == pytest.approx(0.119693, abs=1e-6)
+    assert bd_psnr(*first, *second, "akima").gain_db == pytest.approx(0.119409, abs=1e-6)
+
+
+@pytest.mark.parametrize("delta", [bd_rate, bd_psnr])
+def test_interpolations(delta):
+    two, more = ([0.1, 0.4], [30.0, 34.0]), ([0.1, 0.2, 0.4], [30.5, 32.5, 34.5])
+    through_akima, through_pchip = (astuple(delta(*two, *more, kind)) for kind in ("akima", "pchip"))
+    assert through_akima == pytest.approx(through_pchip, abs=1e-9)  # straight lines
+    with pytest.raises(ValueError, match="no interpolation 'cubic'; there are: pchip, akima"):
+        delta(*two, *more, "cubic")
 
 
 def test_bd_rate_of_a_constant_saving():
@@ -120,10 +160,39 @@ def test_psnr():
         (_picture(0, 5), _picture(0, 5)),
     ],
 )
-@pytest.mark.parametrize("metric", [psnr_db, ms_ssim])
+@pytest.mark.parametrize("metric", [psnr_db, psnr_yuv_db, ssim, ms_ssim])
 def test_metrics_refuse_other_inputs(metric, a, b):
     with pytest.raises(ValueError, match=r"expected uint8|differ in shape"):
         metric(a, b)
+
+
+def test_psnr_yuv():
+    grey = np.full((17, 31, 3), 100, dtype=np.uint8)
+    assert psnr_yuv_db(grey, grey) == math.inf
+    assert psnr_yuv_db(grey, grey + 7) == math.inf  # chroma is equal
+    red, blue = grey.copy(), grey.copy()
+    red[:, :, 0] += 10
+    blue[:, :, 2] += 10
+    for picture, weight, own in ((red, 0.299, 1), (blue, 0.114, 2)):
+        # by hand: luma by the weight, the plane of the own colour by 1/2, the other one by what luma takes from it
+        other = weight / (1.772 if own == 1 else 1.402)
+        psnr = [20 * math.log10(255 / (10 * change)) for change in (weight, 0.5, other)]
+        assert psnr_yuv_db(grey, picture) == pytest.approx((6 * psnr[0] + psnr[1] + psnr[2]) / 8)
+        assert psnr_yuv_db(picture, grey) == psnr_yuv_db(grey, picture)
+
+
+def test_ssim():
+    pytest.importorskip("pytorch_msssim", reason="SSIM needs pytorch-msssim (extra: bench)")
+    a = _picture(17, 31)
+    assert ssim(a, a) == pytest.approx(1.0, abs=1e-6)
+    noise = np.random.default_rng(4).integers(-20, 21, a.shape)
+    noisy = np.clip(a.astype(int) + noise, 0, 255).astype(np.uint8)
+    assert 0.5 < ssim(a, noisy) < 0.999
+    assert ssim(a, _picture(17, 31, seed=1)) < 0.2
+    flat, brighter = np.full_like(a, 100), np.full_like(a, 110)
+    c1 = (0.01 * 255) ** 2  # without texture only the term of luminance is left
+    assert ssim(flat, brighter) == pytest.approx((2 * 100 * 110 + c1) / (100**2 + 110**2 + c1), abs=1e-4)
+    assert ssim(_picture(10, 31), _picture(10, 31)) is None
 
 
 def test_ms_ssim_is_undefined_for_small_pictures():
