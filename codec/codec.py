@@ -1,6 +1,7 @@
 """A loaded model for repeated use: pictures to bytes and back."""
 
 import math
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,8 @@ from ..entropy.fixed import GAIN_STEPS
 from ..formats.container import DEFAULT_MAX_PIXELS, MAX_PIXELS, Header, Stream, pack, unpack
 from ..formats.errors import FormatError, ModelError, UnsupportedError
 from ..formats.pictures import from_pil
+from .coding_model import CodingModel
+from .former_jpeg import former_jpeg_quality
 from .model_file import unpack_model
 from .registry import by_file, by_name
 from .weights_cache import read_weights
@@ -43,6 +46,9 @@ class Codec:
     def encode(self, image: ImageLike, quality: float = 75.0, comment: str | None = None) -> bytes:
         """Compress a picture into the bytes of an .lcc file.
 
+        A picture that was a JPEG before, at the same size and grid, is coded on the lattice of that JPEG, by the model
+        that `entry.former_jpegs` names, where that file is smaller and no worse.
+
         Args:
             image: uint8 array or tensor (H, W, 3), RGB, or a PIL image; any size from 1x1.
             quality: 0 to 100, real; stored in steps of 100/8192.
@@ -52,11 +58,26 @@ class Codec:
             ValueError: for an image or a quality that is none of these.
             UnsupportedError: for a PIL image that holds more than 8-bit RGB can (alpha, 16 bits).
         """
-        pixels = torch.from_numpy(as_pixels(image))
-        gain_index = gain_index_of(quality)
-        encoded = self._model.compress(pixels, gain_index)
+        pixels = as_pixels(image)
+        data, y_hat = self._encode(pixels, gain_index_of(quality), comment)
+        if self._former_jpegs is None or (jpeg_quality := former_jpeg_quality(pixels)) is None:
+            return data
+        other, other_y_hat = self._former_jpegs._encode(pixels, gain_index_of(jpeg_quality), comment)
+        if len(other) >= len(data):
+            return data
+        error = self._squared_error(pixels, y_hat, gain_index_of(quality))
+        other_error = self._former_jpegs._squared_error(pixels, other_y_hat, gain_index_of(jpeg_quality))
+        return other if other_error <= error else data
+
+    def _encode(self, pixels: Pixels, gain_index: int, comment: str | None) -> tuple[bytes, Tensor]:
+        """The file by this codec's own model, and the latents that a decoder will have."""
+        encoded = self._model.compress(torch.from_numpy(pixels), gain_index)
         header = Header(pixels.shape[1], pixels.shape[0], self.entry.wire_id, bytes.fromhex(self.weights), gain_index)
-        return pack(Stream(header, encoded.steps, encoded.symbols_crc, comment))
+        return pack(Stream(header, encoded.steps, encoded.symbols_crc, comment)), encoded.y_hat
+
+    def _squared_error(self, pixels: Pixels, y_hat: Tensor, gain_index: int) -> float:
+        decoded = self._model.synthesise(y_hat, gain_index, *pixels.shape[:2]).numpy()
+        return float(np.square(decoded.astype(np.float32) - pixels).mean())
 
     def decode(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
         """The picture in the bytes of an .lcc file, uint8 (H, W, 3).
@@ -70,31 +91,40 @@ class Codec:
 
     def decode_stream(self, stream: Stream) -> Pixels:
         """The picture in an unpacked file. Raises as `decode` does."""
-        header, y_hat = self._decode_latents(stream)
-        pixels = self._model.synthesise(y_hat, header.gain_index, header.height, header.width)
-        return np.asarray(pixels.numpy())
+        header = stream.header
+        model = self._model_of(header)
+        y_hat = _decode_latents(model, stream)
+        return np.asarray(model.synthesise(y_hat, header.gain_index, header.height, header.width).numpy())
 
     def verify_stream(self, stream: Stream) -> None:
         """Decode all symbols and compare their checksum; raises as `decode` does, and makes no picture."""
-        self._decode_latents(stream)
+        _decode_latents(self._model_of(stream.header), stream)
 
-    def _decode_latents(self, stream: Stream) -> tuple[Header, Tensor]:
-        header = stream.header
-        self._check_model(header)
-        try:
-            y_hat, crc = self._model.decode_latents(stream.steps, header.gain_index, header.height, header.width)
-        except CoderError as error:
-            raise FormatError(f"coded data is damaged: {error}") from None
-        if crc != stream.symbols_crc:
-            raise FormatError("coded data is damaged: the symbols do not match their checksum")
-        return header, y_hat
+    @cached_property
+    def _former_jpegs(self) -> "Codec | None":
+        """The codec of pictures that were JPEGs, loaded when first needed."""
+        name = self.entry.former_jpegs
+        return None if name is None else Codec(name, "cpu" if self.device.type == "cpu" else "cuda")
 
-    def _check_model(self, header: Header) -> None:
+    def _model_of(self, header: Header) -> CodingModel:
+        """The model, of the two that `encode` writes files with, that a file names. Raises ModelError for another."""
         entry = by_file(header.model_id, header.weights_hash)
-        if entry != self.entry:
-            raise ModelError(
-                f"the file was written with {entry.full_name!r}, and this codec is {self.entry.full_name!r}"
-            )
+        if entry == self.entry:
+            return self._model
+        if self.entry.former_jpegs == entry.name and self._former_jpegs is not None:
+            return self._former_jpegs._model_of(header)
+        raise ModelError(f"the file was written with {entry.full_name!r}, and this codec is {self.entry.full_name!r}")
+
+
+def _decode_latents(model: CodingModel, stream: Stream) -> Tensor:
+    header = stream.header
+    try:
+        y_hat, crc = model.decode_latents(stream.steps, header.gain_index, header.height, header.width)
+    except CoderError as error:
+        raise FormatError(f"coded data is damaged: {error}") from None
+    if crc != stream.symbols_crc:
+        raise FormatError("coded data is damaged: the symbols do not match their checksum")
+    return y_hat
 
 
 def as_pixels(image: ImageLike) -> Pixels:

@@ -10,22 +10,40 @@ from ..entropy.prior import LatentPrior, PriorConfig
 from ..entropy.rate import latent_rate
 from .transforms.gated import GatedAnalysis, GatedSynthesis
 from .transforms.hyper import HyperAnalysis
+from .transforms.jpeg import LATENTS as JPEG_LATENTS
+from .transforms.jpeg import JpegAnalysis, JpegSynthesis
+
+TRANSFORMS = ("gated", "plain", "jpeg")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """Sizes of a model: N transform channels, blocks each way, M latents, P entropy channels, Z hyper-latents."""
+    """Sizes of a model: N transform channels, blocks each way, M latents, P entropy channels, Z hyper-latents.
 
-    width: int
-    analysis_depth: int
-    synthesis_depth: int
+    `transform` names the analysis and synthesis: `gated` is the learned one of `base`, `plain` the same without its
+    linear bypass, `jpeg` is fixed and has neither width nor depth.
+    """
+
+    width: int = 0
+    analysis_depth: int = 0
+    synthesis_depth: int = 0
     latents: int
     prior_width: int
     hyper: int
     schedule: str = "two-step"
+    transform: str = "gated"
+
+    def __post_init__(self) -> None:
+        sizes = (self.width, self.analysis_depth, self.synthesis_depth)
+        if self.transform not in TRANSFORMS:
+            raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {self.transform!r}")
+        if self.transform == "jpeg" and (max(sizes) > 0 or self.latents != JPEG_LATENTS):
+            raise ValueError(f"the jpeg transform has {JPEG_LATENTS} latents and neither width nor depth")
+        if self.transform != "jpeg" and min(sizes) < 1:
+            raise ValueError("a learned transform needs width, analysis_depth and synthesis_depth of 1 or more")
 
     def prior(self) -> PriorConfig:
-        return PriorConfig(self.latents, self.prior_width, self.hyper, self.schedule)
+        return PriorConfig(self.latents, self.prior_width, self.hyper, self.schedule, self.transform == "jpeg")
 
 
 class Transforms(nn.Module):
@@ -34,9 +52,14 @@ class Transforms(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.analysis = GatedAnalysis(config.width, config.analysis_depth, config.latents)
         self.hyper_analysis = HyperAnalysis(config.latents, config.prior_width, config.hyper)
-        self.synthesis = GatedSynthesis(config.width, config.synthesis_depth, config.latents)
+        if config.transform == "jpeg":
+            self.analysis: nn.Module = JpegAnalysis()
+            self.synthesis: nn.Module = JpegSynthesis()
+        else:
+            bypass = config.transform == "gated"
+            self.analysis = GatedAnalysis(config.width, config.analysis_depth, config.latents, bypass)
+            self.synthesis = GatedSynthesis(config.width, config.synthesis_depth, config.latents, bypass)
 
 
 class Model(nn.Module):

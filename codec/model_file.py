@@ -28,7 +28,10 @@ def pack_model(transforms: Transforms, prior: ExactPrior, rows: Rows, first_row:
     entries, sizes = rows.pack()
     tensors[_ENTRIES] = torch.from_numpy(entries).to(torch.uint16)
     tensors[_SIZES] = torch.from_numpy(sizes)
-    about = {"format": _FORMAT, "config": asdict(transforms.config), "first_row": first_row}
+    config = asdict(transforms.config)
+    if config["transform"] == "gated":  # as in files from before there was another
+        del config["transform"]
+    about = {"format": _FORMAT, "config": config, "first_row": first_row}
     # One key only: safetensors writes several in random order, and the bytes are the model's identity.
     metadata = {_METADATA: json.dumps(about)}
     return save({name: value.contiguous() for name, value in tensors.items()}, metadata)

@@ -24,13 +24,17 @@ _DIGEST = re.compile(rf"[0-9a-f]{{{_DIGITS}}}|[0-9a-f]{{64}}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A model with certain weights. `sha256` is as much of their digest as is known: 64 digits, or a file's 16."""
+    """A model with certain weights. `sha256` is as much of their digest as is known: 64 digits, or a file's 16.
+
+    `former_jpegs` names the model that the encoder may use in its place for pictures that were JPEGs before.
+    """
 
     wire_id: int
     name: str
     sha256: str
     standing: Standing
     description: str
+    former_jpegs: str | None = None
 
     def __post_init__(self) -> None:
         # The digits become part of a file name and of an address: nothing else may come in with them.
@@ -69,6 +73,14 @@ MODELS = (
         "d0436bf76d0284b2b7950f80f69806077558602386706e053e08101f1e1c9af4",
         "shipped",
         "the default: one model for all qualities",
+        former_jpegs="lattice",
+    ),
+    Entry(
+        3,
+        "lattice",
+        "49fd39e921ea70e31fc0f84a0da981ecb3562ed64ebbf2dfb7a08e13704f988b",
+        "shipped",
+        "JPEG's coefficients, for pictures that were JPEGs before",
     ),
 )
 RETIRED = (

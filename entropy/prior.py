@@ -28,12 +28,16 @@ Quality = Tensor | int
 
 @dataclass(frozen=True, slots=True)
 class PriorConfig:
-    """Sizes of the entropy model: M latent, P hidden and Z hyper-latent channels."""
+    """Sizes of the entropy model: M latent, P hidden and Z hyper-latent channels.
+
+    `whole_means`: the latents are whole numbers that must come back as they are, so their means are rounded.
+    """
 
     latents: int
     width: int
     hyper: int
     schedule: str = "two-step"
+    whole_means: bool = False
 
 
 class PriorBlock(nn.Module):

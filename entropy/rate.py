@@ -56,7 +56,8 @@ def latent_rate(prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor) -> tuple[Te
     """Quantise z and y around their predicted means and price them.
 
     In training mode the price is that of additive uniform noise (Balle et al. 2017) while the decoded values use
-    rounding with a straight-through gradient (Minnen and Singh 2020); otherwise both use rounding.
+    rounding with a straight-through gradient (Minnen and Singh 2020); otherwise both use rounding. Latents that are
+    whole numbers already (`whole_means`) have their true price in training too.
 
     Args:
         y: (B, M, h, w) latents in quantisation steps. z: (B, Z, ceil(h/4), ceil(w/4)). q: (B,) in [0, 1].
@@ -75,12 +76,15 @@ def latent_rate(prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor) -> tuple[Te
     for index, mask in enumerate(prior.schedule.masks(y.shape[1], *size, y.device)):
         known = saturate(y_hat / 2**CONTEXT_SHIFT) if index else None
         mean, log_scale = prior.step(index, hyper, known)
+        if prior.config.whole_means:
+            mean = round_through(mean)
         y_hat = torch.where(mask, round_through(y - mean) + mean, y_hat)
         mean_all = torch.where(mask, mean, mean_all)
         scale_all = torch.where(mask, log_scale, scale_all)
-    y_bits = gaussian_bits(_noisy(y, y_hat, prior.training), mean_all, scale_of(scale_all))
+    noisy = prior.training and not prior.config.whole_means
+    y_bits = gaussian_bits(_noisy(y, y_hat, noisy), mean_all, scale_of(scale_all))
     return y_hat, y_bits.sum((1, 2, 3)), z_bits.sum((1, 2, 3))
 
 
-def _noisy(x: Tensor, rounded: Tensor, training: bool) -> Tensor:
-    return x + (torch.rand_like(x) - 0.5) if training else rounded
+def _noisy(x: Tensor, rounded: Tensor, noisy: bool) -> Tensor:
+    return x + (torch.rand_like(x) - 0.5) if noisy else rounded

@@ -101,6 +101,8 @@ def walk(prior: ExactPrior, gain_index: int, size: tuple[int, int], exchange: Ex
         if index:
             known = (y_hat * (1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT))).clamp_(-(2**15), 2**15 - 1)[None]
         means, log_scales = prior.step(index, hyper, known)
+        if config.whole_means:
+            means = kernels.scale_down(means, MEAN_BITS) * (1 << MEAN_BITS)
         mean, row = means[0][mask], rows_of(log_scales[0][mask], kernels)
         y_hat[mask] = _decoded(exchange(index + 1, mask, mean, row), mean)
     return y_hat[None].to(torch.float32) / (1 << MEAN_BITS)

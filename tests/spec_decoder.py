@@ -54,6 +54,8 @@ def symbols_of(model_file, steps, gain_index, height_px, width_px):
         out = pointwise(t, f"heads.{s}", block(t, f"blocks.{s}", x))
         mask = when == s
         mean, log_scale = out[:channels][mask], out[channels:][mask]
+        if config.get("transform") == "jpeg":
+            mean = 32 * ((mean + 16) // 32)
         y[mask] = 32 * code(s + 1, row_of(log_scale)) + mean
     crc = 0
     for symbols in found:

@@ -45,15 +45,18 @@ class GatedAnalysis(nn.Module):
     H and W are multiples of 16.
     """
 
-    def __init__(self, width: int, depth: int, latents: int) -> None:
+    def __init__(self, width: int, depth: int, latents: int, bypass: bool = True) -> None:
+        """bypass: without it, the nonlinear branch alone, at its full initial scale."""
         super().__init__()
         self.front = Front()
         self.enter = nn.Conv2d(CHANNELS, width, 1)
         self.blocks = nn.Sequential(*[GatedBlock(width) for _ in range(depth)])
         self.gain = QualityGain(width)
         self.merge = nn.Conv2d(4 * width, latents, 1)
-        self.bypass = nn.Conv2d(4 * CHANNELS, latents, 1, bias=False)
+        self.bypass = nn.Conv2d(4 * CHANNELS, latents, 1, bias=False) if bypass else None
         self.latent_gain = QualityGain(latents, *_LATENT_GAIN)
+        if self.bypass is None:
+            return
         with torch.no_grad():
             # The nonlinear branch starts near zero: step 0 is a plain transform codec.
             self.merge.weight.mul_(0.01)
@@ -62,16 +65,18 @@ class GatedAnalysis(nn.Module):
     def forward(self, rgb: Tensor, q: Tensor) -> Tensor:
         bands = self.front(rgb)  # (B, 192, H/8, W/8)
         features = self.blocks(self.enter(bands)) * self.gain(q)
-        with torch.autocast(bands.device.type, enabled=False):
-            linear = self.bypass(F.pixel_unshuffle(bands.float(), 2))  # (B, M, H/16, W/16)
-        y: Tensor = (linear + self.merge(F.pixel_unshuffle(features, 2))) * self.latent_gain(q)
-        return y
+        y: Tensor = self.merge(F.pixel_unshuffle(features, 2))  # (B, M, H/16, W/16)
+        if self.bypass is not None:
+            with torch.autocast(bands.device.type, enabled=False):
+                y = self.bypass(F.pixel_unshuffle(bands.float(), 2)) + y
+        return y * self.latent_gain(q)
 
 
 class GatedSynthesis(nn.Module):
     """Decoded latents to picture: y_hat (B, M, h, w) in quantisation steps and q (B,) -> rgb (B, 3, 16h, 16w)."""
 
-    def __init__(self, width: int, depth: int, latents: int) -> None:
+    def __init__(self, width: int, depth: int, latents: int, bypass: bool = True) -> None:
+        """bypass: without it, the nonlinear branch alone, at its full initial scale."""
         super().__init__()
         self.front = Front()
         self.latent_gain = QualityGain(latents, -_LATENT_GAIN[0], -_LATENT_GAIN[1])
@@ -79,7 +84,9 @@ class GatedSynthesis(nn.Module):
         self.gain = QualityGain(width)
         self.blocks = nn.Sequential(*[GatedBlock(width) for _ in range(depth)])
         self.leave = nn.Conv2d(width, CHANNELS, 1)
-        self.bypass = nn.Conv2d(latents, 4 * CHANNELS, 1, bias=False)
+        self.bypass = nn.Conv2d(latents, 4 * CHANNELS, 1, bias=False) if bypass else None
+        if self.bypass is None:
+            return
         with torch.no_grad():
             self.leave.weight.mul_(0.01)
             assert self.leave.bias is not None
@@ -92,8 +99,9 @@ class GatedSynthesis(nn.Module):
     def forward(self, y_hat: Tensor, q: Tensor) -> Tensor:
         scaled = y_hat * self.latent_gain(q)
         features = F.pixel_shuffle(self.split(scaled), 2) * self.gain(q)  # (B, N, H/8, W/8)
-        with torch.autocast(y_hat.device.type, enabled=False):
-            linear = F.pixel_shuffle(self.bypass(scaled), 2)  # (B, 192, H/8, W/8)
-        bands = linear + self.leave(self.blocks(features))
+        bands: Tensor = self.leave(self.blocks(features))  # (B, 192, H/8, W/8)
+        if self.bypass is not None:
+            with torch.autocast(y_hat.device.type, enabled=False):
+                bands = F.pixel_shuffle(self.bypass(scaled), 2) + bands
         with torch.autocast(y_hat.device.type, enabled=False):
             return self.front.inverse(bands.float())
