@@ -69,7 +69,8 @@ class GatedAnalysis(nn.Module):
         if self.bypass is not None:
             with torch.autocast(bands.device.type, enabled=False):
                 y = self.bypass(F.pixel_unshuffle(bands.float(), 2)) + y
-        return y * self.latent_gain(q)
+        gained: Tensor = y * self.latent_gain(q)
+        return gained
 
 
 class GatedSynthesis(nn.Module):

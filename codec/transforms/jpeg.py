@@ -98,10 +98,11 @@ class JpegAnalysis(_Jpeg):
             return torch.cat([F.pixel_unshuffle(y.flatten(1, 2), 2), cbcr.flatten(1, 2)], 1)
 
     def _coefficients(self, planes: Tensor, steps: Tensor) -> Tensor:
-        batch, count = planes.shape[:2]
-        blocks = F.pixel_unshuffle(planes, BLOCK).unflatten(1, (count, BANDS))  # (B, C, 64, H/8, W/8)
-        bands = F.conv2d(blocks.flatten(0, 1), self.basis[:, :, None, None]).unflatten(0, (batch, count))
-        return (bands / steps).round()
+        batch, count, height, width = planes.shape
+        blocks = F.pixel_unshuffle(planes.reshape(batch * count, 1, height, width), BLOCK)  # (B*C, 64, H/8, W/8)
+        bands = F.conv2d(blocks, self.basis[:, :, None, None])
+        levels: Tensor = (bands.view(batch, count, BANDS, *bands.shape[2:]) / steps).round()
+        return levels
 
 
 class JpegSynthesis(_Jpeg):
@@ -110,15 +111,17 @@ class JpegSynthesis(_Jpeg):
     def forward(self, y_hat: Tensor, q: Tensor) -> Tensor:
         with torch.autocast(y_hat.device.type, enabled=False):
             luminance, chroma = self.steps(q)
-            blocks, cbcr = y_hat.float().split([4 * BANDS, 2 * BANDS], 1)
-            y = self._samples(F.pixel_shuffle(blocks, 2).unflatten(1, (1, BANDS)), luminance) + 128
-            small = self._samples(cbcr.unflatten(1, (2, BANDS)), chroma).clamp(-128, 127)
+            blocks = F.pixel_shuffle(y_hat[:, : 4 * BANDS].float(), 2)  # (B, 64, H/8, W/8)
+            y = self._samples(blocks[:, None], luminance) + 128
+            batch, _, height, width = y_hat.shape
+            both = y_hat[:, 4 * BANDS :].float().reshape(batch, 2, BANDS, height, width)
+            small = self._samples(both, chroma).clamp(-128, 127)
             cbcr = F.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False)
             planes = torch.cat([y.clamp(0, 255), cbcr], 1)
             return F.conv2d(planes, self.colour.inverse().float()[:, :, None, None]) / 255
 
     def _samples(self, bands: Tensor, steps: Tensor) -> Tensor:
-        batch, count = bands.shape[:2]
-        scaled = (bands * steps).flatten(0, 1)
-        blocks = F.conv2d(scaled, self.basis.t()[:, :, None, None]).unflatten(0, (batch, count))
-        return F.pixel_shuffle(blocks.flatten(1, 2), BLOCK)
+        batch, count, _, height, width = bands.shape
+        scaled = (bands * steps).reshape(batch * count, BANDS, height, width)
+        blocks = F.conv2d(scaled, self.basis.t()[:, :, None, None])
+        return F.pixel_shuffle(blocks, BLOCK).view(batch, count, BLOCK * height, BLOCK * width)
