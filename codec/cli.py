@@ -9,6 +9,7 @@ from typing import TextIO
 from .. import __version__
 from ..formats.errors import DamageWarning, LcodecError
 from .commands.arguments import Verbs, say
+from .commands.bench import add_bench_verb
 from .commands.pictures import add_picture_verbs
 from .commands.training import add_training_verbs
 
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = Verbs(parser)
     add_picture_verbs(verbs)
     add_training_verbs(verbs)
+    add_bench_verb(verbs)
     return parser
 
 

@@ -24,7 +24,7 @@ SUFFIX = ".safetensors"
 
 def cache_folder() -> Path:
     """The folder of weights that do not ship: under LCODEC_HOME, else where this system keeps such things."""
-    return _home() / "weights"
+    return home_folder() / "weights"
 
 
 def weights_path(entry: Entry) -> Path:
@@ -107,7 +107,11 @@ def _absent(entry: Entry) -> ModelError:
     )
 
 
-def _home() -> Path:
+def home_folder() -> Path:
+    """The folder of all that is kept between runs: LCODEC_HOME, else where this system keeps such things.
+
+    Raises ModelError if there is no such place.
+    """
     if named := os.environ.get(ENVIRONMENT_VARIABLE):
         return Path(named).absolute()
     for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA") if sys.platform == "win32" else ("XDG_CACHE_HOME",):

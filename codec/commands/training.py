@@ -1,12 +1,10 @@
-"""The verbs that make models and measure them: data pack, train, plot, export, bench."""
+"""The verbs that make models: data pack, train, plot, export."""
 
 import argparse
 from pathlib import Path
 
 from ...formats.files import check_output, write_output
-from .arguments import Verbs, add_data, add_machine, add_output, add_threads, numbers, positive, say, start_torch
-
-_BENCH_QUALITIES = (0.0, 12.5, 25.0, 37.5, 50.0, 62.5, 75.0, 87.5, 100.0)
+from .arguments import Verbs, add_data, add_output, add_threads, positive, say, start_torch
 
 
 def add_training_verbs(verbs: Verbs) -> None:
@@ -47,15 +45,6 @@ def add_training_verbs(verbs: Verbs) -> None:
     export.add_argument("--first-row", type=int, default=6, help="first table row that is coded (default 6)")
     add_data(export)
     add_threads(export)
-
-    bench = verbs.add("bench", _bench, "rate and distortion of real files, against published and measured curves")
-    bench.add_argument("folder", help="folder of pictures")
-    bench.add_argument("-m", "--model", default="base")
-    bench.add_argument("--qualities", type=numbers, default=_BENCH_QUALITIES, help="comma-separated")
-    bench.add_argument("--held-out", action="store_true", help="only the pictures that training leaves out")
-    bench.add_argument("--against", type=Path, action="append", default=[], help="JSON of an earlier run (repeatable)")
-    bench.add_argument("--json", action="store_true")
-    add_machine(bench)
 
 
 def _pack(options: argparse.Namespace) -> None:
@@ -101,15 +90,3 @@ def _export(options: argparse.Namespace) -> None:
     write_output(options.output, model, options.force)
     for line in report:
         say(line)
-
-
-def _bench(options: argparse.Namespace) -> None:
-    from ..evaluation.bench import compared, run_bench
-    from ..evaluation.report import as_json, as_table, read_curve
-
-    earlier = [read_curve(path) for path in options.against]
-    start_torch(options, 0)
-    folder = Path(options.folder)
-    result = run_bench(folder, options.model, options.device, options.qualities, say, options.held_out)
-    result = compared(result, earlier)
-    print(as_json(result) if options.json else as_table(result))

@@ -1,57 +1,38 @@
-"""A finished benchmark as a table for people or as JSON for programs."""
+"""The report of a benchmark: text for the terminal, or a folder with everything."""
 
-import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...datasets.curves import Curve
-from .bench import Bench
+from ...formats.files import write_output
+from .comparison import compared
+from .rd_plots import rd_plot, speed_plot
+from .results import Results
+from .tables import as_csv, as_markdown
 
 
-def as_table(bench: Bench) -> str:
-    """Markdown tables: rate and distortion per quality, then BD-rates with the range they cover."""
-    lines = [
-        f"lcodec {bench.model}, weights {bench.weights}, on {bench.n_images} pictures of {bench.folder} "
-        f"({bench.machine})",
-        f"curve {bench.curve().digest()}; means over pictures of bpp (file size), RGB PSNR and MS-SSIM; median seconds",
-        "",
-        "| quality | bpp | PSNR dB | MS-SSIM | encode s | decode s |",
-        "|---:|---:|---:|---:|---:|---:|",
-    ]
-    for p in bench.points:
-        score = "-" if p.ms_ssim is None else f"{p.ms_ssim:.5f}"
-        lines.append(
-            f"| {p.quality:g} | {p.bpp:.4f} | {p.psnr_db:.3f} | {score} "
-            f"| {p.encode_seconds:.3f} | {p.decode_seconds:.3f} |"
-        )
-    if bench.comparisons:
-        lines += ["", "| anchor | BD-rate | over PSNR | curve |", "|---|---:|---|---|"]
-    for c in bench.comparisons:
-        lines.append(
-            f"| {c.curve.name} | {c.bd.percent:+.1f} % | {c.bd.low_db:.1f} to {c.bd.high_db:.1f} dB "
-            f"| {c.curve.digest()}, {c.curve.settings.split('|')[0].strip()} |"
-        )
-    return "\n".join(lines)
+def as_text(results: Results, curves: Sequence[Curve]) -> str:
+    """Markdown: BD-rates, points, costs."""
+    return as_markdown(results, compared(results, curves))
 
 
-def as_json(bench: Bench) -> str:
-    """Everything in the table at full precision, one JSON object."""
-    return json.dumps(asdict(bench) | {"digest": bench.curve().digest()}, indent=1)
+def write_report(results: Results, curves: Sequence[Curve], folder: Path) -> None:
+    """Make `folder`, with results.json, samples.csv, report.md, and the plots as PNG and SVG.
 
+    Raises LcodecError if a file cannot be written.
+    """
+    comparisons = compared(results, curves)
+    drawn = replace(results, codecs=tuple(codec for codec in results.codecs if codec.comparable))
+    folder.mkdir(parents=True)
 
-def read_curve(path: Path) -> Curve:
-    """The curve of an earlier run from what `as_json` made of it. Raises ValueError for any other file."""
-    try:
-        run = json.loads(path.read_text())
-        points = run["points"]
-        return Curve(
-            name=f"lcodec {run['model']} {run['weights']}",
-            dataset=run["folder"],
-            source=str(path),
-            settings="an earlier run",
-            n_images=run["n_images"],
-            bpp=tuple(p["bpp"] for p in points),
-            psnr_db=tuple(p["psnr_db"] for p in points),
-        )
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not the JSON of an earlier run: {error}") from None
+    def write(name: str, content: str | bytes) -> None:
+        data = content.encode() if isinstance(content, str) else content
+        write_output(str(folder / name), data, overwrite=False)
+
+    write("results.json", results.to_json())
+    write("samples.csv", as_csv(results))
+    write("report.md", as_markdown(results, comparisons))
+    for suffix in (".png", ".svg"):
+        write(f"rate-distortion{suffix}", rd_plot(drawn, curves, suffix))
+        write(f"speed{suffix}", speed_plot(drawn, comparisons, suffix))

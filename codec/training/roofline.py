@@ -5,6 +5,7 @@ longer of its multiply-accumulates at the peak of a bfloat16 matrix product and 
 Operations are counted one by one as PyTorch runs them; fusing them can beat this bound, caches can too.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,6 +57,14 @@ def roofline(step: Callable[[], None], machine: Machine) -> Roofline:
     return Roofline(counter.macs, counter.bytes, counter.seconds)
 
 
+def count_macs(run: Callable[[], object]) -> int:
+    """Multiply-accumulates of one call of `run`."""
+    with _Counter(Machine(math.inf, math.inf)) as counter:
+        run()
+    macs: int = counter.macs
+    return macs
+
+
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, machine: Machine) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -84,7 +93,11 @@ def _macs(func: Any, args: Any, outputs: list[Tensor]) -> int:
             return int(args[0].numel() * args[1].shape[-1])
         case "aten::addmm":
             return int(args[1].numel() * args[2].shape[-1])
-        case "aten::convolution":
+        case "aten::matmul":  # in inference mode, where composite operations are not taken apart
+            return int(outputs[0].numel() * args[0].shape[-1])
+        case "aten::addcmul_":
+            return outputs[0].numel()
+        case "aten::convolution" | "aten::conv2d":
             return outputs[0].numel() * int(prod(args[1].shape[1:]))
         case "aten::convolution_backward":
             wanted = args[-1]  # gradients of input, weight, bias

@@ -1,0 +1,87 @@
+"""The verb that measures: bench."""
+
+import argparse
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from .arguments import Verbs, add_machine, numbers, positive, say
+
+_QUICK = 3  # pictures, and qualities of every codec
+
+
+def add_bench_verb(verbs: Verbs) -> None:
+    text = "rate, distortion and speed of real files, beside other codecs on the same pictures and published curves"
+    bench = verbs.add("bench", _bench, text)
+    bench.add_argument("pictures", help="kodak, clic-professional, clic-mobile, tecnick, or a folder of pictures")
+    bench.add_argument(
+        "--codecs",
+        default="base",
+        metavar="LIST",
+        help="models, jpeg, webp, jpeg2000, avif, jxl, heic, svt-av1, x264, x265, vp9, ... (default base)",
+    )
+    bench.add_argument("--qualities", type=numbers, metavar="LIST", help="of the models, comma-separated")
+    bench.add_argument("--held-out", action="store_true", help="only the pictures that training leaves out")
+    bench.add_argument("--quick", action="store_true", help=f"{_QUICK} pictures, {_QUICK} qualities: a look, no result")
+    bench.add_argument(
+        "--curves",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="compare with the curves of an earlier run, or of a JSON of curves (repeatable)",
+    )
+    bench.add_argument(
+        "--peers", type=Path, action="append", default=[], metavar="FILE", help="merge what another program measured"
+    )
+    bench.add_argument("--out", type=Path, metavar="DIR", help="write JSON, CSV, Markdown and plots")
+    bench.add_argument("--jobs", type=positive, default=1, help="pictures at a time; times are then worse (default 1)")
+    bench.add_argument("--fresh", action="store_true", help="measure anew what an earlier run left")
+    bench.add_argument("--json", action="store_true", help="print all digits as JSON")
+    add_machine(bench)
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from ..evaluation.extra_curves import read_curves
+    from ..evaluation.peers import read_peer
+    from ..evaluation.report import as_text, write_report
+    from ..evaluation.run import Request, run_bench
+    from ..evaluation.test_sets import find_test_set
+
+    if options.out is not None and options.out.exists():
+        raise ValueError(f"{options.out} exists: name another folder for the report")
+    pictures = find_test_set(options.pictures, options.held_out)
+    curves = [*pictures.curves, *(curve for path in options.curves for curve in read_curves(path))]
+    request = Request(
+        pictures=pictures.first(_QUICK) if options.quick else pictures,
+        codecs=tuple(options.codecs.split(",")),
+        command=shlex.join(["lcodec", *sys.argv[1:]]),
+        device=options.device,
+        qualities=options.qualities,
+        most_qualities=_QUICK if options.quick else None,
+        threads=options.threads or max(1, (os.cpu_count() or 1) // options.jobs),
+        jobs=options.jobs,
+        fresh=options.fresh,
+    )
+    results = run_bench(request, _progress)
+    for path in options.peers:
+        results = replace(results, codecs=(*results.codecs, *read_peer(path, results)))
+    if options.quick:
+        curves = curves[len(pictures.curves) :]
+    if options.out is not None:
+        write_report(results, curves, options.out)
+        say(f"the report is in {options.out}")
+    print(results.to_json() if options.json else as_text(results, curves))
+
+
+def _progress(done: int, count: int, what: str) -> None:
+    """A bar that redraws itself on a terminal, elsewhere a line for each tenth."""
+    if sys.stderr.isatty():
+        filled = 30 * done // count
+        end = "\n" if done == count else ""
+        bar = "#" * filled + "." * (30 - filled)
+        print(f"\r[{bar}] {done}/{count} {what:<40.40}", end=end, file=sys.stderr, flush=True)
+    elif 10 * done // count != 10 * (done - 1) // count:
+        say(f"{done} of {count}: {what}")

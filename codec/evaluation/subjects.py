@@ -1,0 +1,120 @@
+"""What a benchmark can measure, by name: models of ours and other people's codecs, behind one face."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import __version__
+from ..api import codec
+from ..registry import MODELS, by_name
+from . import anchor_codecs
+from .results import Kind
+
+if TYPE_CHECKING:
+    from ..codec import Device
+
+Pixels = NDArray[np.uint8]
+
+# The names people say, and the row of the registry that stands for them.
+SHORT_NAMES = {
+    "jpeg": "jpeg-420",
+    "webp": "webp-m6",
+    "jpeg2000": "jpeg2000-openjpeg",
+    "avif": "avif-aom-s6",
+    "jxl": "jxl-e7",
+    "heic": "heic-x265-slow-444",
+    "svt-av1": "svtav1-p4-420",
+    "x264": "x264-444",
+    "x265": "x265-444",
+    "vp9": "vp9-444",
+    "avifenc": "avifenc-s6-10bit",
+    "aomenc": "aomenc-cpu0-444-10bit",
+    "mozjpeg": "mozjpeg-420",
+    "vvc": "vvenc-medium-420",
+    "vtm": "vtm-444",
+}
+MODEL_QUALITIES = (0.0, 12.5, 25.0, 37.5, 50.0, 62.5, 75.0, 87.5, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A codec under test. `qualities` are of its own scale; `encode` returns whole files, whose every byte counts.
+
+    `version` names libraries and weights: it is part of what results are cached by.
+    """
+
+    name: str
+    kind: Kind
+    settings: str
+    version: str
+    qualities: tuple[float, ...]
+    encode: Callable[[Pixels, float], bytes]
+    decode: Callable[[bytes], Pixels]
+
+
+def is_model(name: str) -> bool:
+    """Whether a name is that of a model of ours, with or without its weights."""
+    return name.split("-")[0] in {entry.name for entry in MODELS}
+
+
+def find_subject(name: str, device: "Device" = "auto") -> Subject:
+    """The codec of a name: `base`, `base-90bd4ae3c818b516`, `jpeg`, `jpeg-444`, in any case.
+
+    Raises ValueError, listing what there is, for an unknown name; ImportError, one line, for a codec that is absent.
+    """
+    name = name.lower()
+    if is_model(name):
+        return _model(name, device)
+    try:
+        other = anchor_codecs.by_name(SHORT_NAMES.get(name, name))
+    except ValueError:
+        known = [*(entry.name for entry in MODELS), *SHORT_NAMES, *(c.name for c in anchor_codecs.ANCHOR_CODECS)]
+        raise ValueError(f"there is no codec {name!r} to measure; there are: {', '.join(known)}") from None
+    return Subject(
+        name=other.name,
+        kind="anchor",
+        settings=other.settings,
+        version=other.version(),
+        qualities=other.qualities,
+        encode=other.encode,
+        decode=other.decode,
+    )
+
+
+def find_subjects(names: Sequence[str], device: "Device") -> tuple[list[Subject], list[str]]:
+    """The codecs of some names, each once, and a line for each that is absent. ValueError for an unknown name."""
+    found: dict[str, Subject] = {}
+    absent = []
+    for name in names:
+        try:
+            subject = find_subject(name, device)
+            found[subject.name] = subject
+        except ImportError as error:
+            absent.append(str(error))
+    return list(found.values()), absent
+
+
+def _model(name: str, device: "Device") -> Subject:
+    entry = by_name(name)
+
+    # Loaded when first used, and kept by `codec`: a list of names shall not cost the weights of all.
+    def encode(pixels: Pixels, quality: float) -> bytes:
+        return codec(name, device).encode(pixels, quality)
+
+    def decode(data: bytes) -> Pixels:
+        return codec(name, device).decode(data)
+
+    libraries = ", ".join(f"{library} {metadata.version(library)}" for library in ("torch", "constriction"))
+    return Subject(
+        name=name,
+        kind="lcodec",
+        settings=f"quality swept, {device} device, float32 synthesis",
+        version=f"lcodec {__version__}, weights {entry.weights}, {libraries}",
+        qualities=MODEL_QUALITIES,
+        encode=encode,
+        decode=decode,
+    )
