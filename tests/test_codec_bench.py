@@ -33,10 +33,11 @@ def folder(tmp_path):
 @pytest.fixture
 def bench(folder, tmp_path):
     """Run the command on the folder; results that were measured stay from call to call."""
+    environment = {"LCODEC_HOME": str(tmp_path / "home"), "LCODEC_DATA": ""}
 
     def call(*arguments, of=folder):
         # One thread: two beside other busy processes can be ten times as slow.
-        return run_cli("bench", of, "--threads", 1, *arguments, environment={"LCODEC_HOME": str(tmp_path / "home"), "LCODEC_DATA": ""})
+        return run_cli("bench", of, "--threads", 1, *arguments, environment=environment)
 
     return call
 
@@ -127,7 +128,7 @@ def test_report_folder(bench, tmp_path):
     assert done.returncode == 0, done.stderr.decode()
     names = {path.name for path in (tmp_path / "report").iterdir()}
     plots = {f"{name}.{suffix}" for name in ("rate-distortion", "speed") for suffix in ("png", "svg")}
-    assert names == {"results.json", "samples.csv", "report.md", *plots}
+    assert names == {"results.json", "samples.csv", "report.md", "report.html", *plots}
     assert Results.from_json((tmp_path / "report" / "results.json").read_text()).codecs[1].name == "jpeg-420"
     assert_one_line_error(bench("--codecs", "tiny", "--quick", "--out", tmp_path / "report"))
 

@@ -36,7 +36,7 @@ def add_bench_verb(verbs: Verbs) -> None:
     bench.add_argument(
         "--peers", type=Path, action="append", default=[], metavar="FILE", help="merge what another program measured"
     )
-    bench.add_argument("--out", type=Path, metavar="DIR", help="write JSON, CSV, Markdown and plots")
+    bench.add_argument("--out", type=Path, metavar="DIR", help="write JSON, CSV, Markdown, plots and a page")
     bench.add_argument("--jobs", type=positive, default=1, help="pictures at a time; times are then worse (default 1)")
     bench.add_argument("--fresh", action="store_true", help="measure anew what an earlier run left")
     bench.add_argument("--json", action="store_true", help="print all digits as JSON")
@@ -71,7 +71,7 @@ def _bench(options: argparse.Namespace) -> None:
     if options.quick:
         curves = curves[len(pictures.curves) :]
     if options.out is not None:
-        write_report(results, curves, options.out)
+        write_report(results, curves, request.pictures.paths, options.out, _progress)
         say(f"the report is in {options.out}")
     print(results.to_json() if options.json else as_text(results, curves))
 
