@@ -42,7 +42,7 @@ def rd_plot(results: Results, extra_curves: Sequence[Curve], suffix: str) -> byt
     curves += [(curve, _other(i, hollow=True)) for i, curve in enumerate(extra_curves, len(curves))]
     with_ms_ssim = any(curve.ms_ssim for curve, _ in curves)
     axes = figure.subplots(1, 1 + with_ms_ssim, squeeze=False)[0]
-    axes[0].set_title(f"{results.dataset}, means over {len(results.pictures)} pictures", loc="left")
+    axes[0].set_title(f"{results.dataset}, means over {len(results.pictures)} pictures", loc="left", parse_math=False)
     for each, label in zip(axes, ("PSNR over RGB, dB", "MS-SSIM, dB: -10 log10(1 - x)"), strict=False):
         _label(each, "bits per pixel", label)
     for curve, style in curves:
@@ -61,7 +61,7 @@ def speed_plot(results: Results, comparisons: Sequence[Comparison], suffix: str)
     figure = _figure(suffix)
     axes = figure.subplots()
     tested = tested_codec(results)
-    axes.set_title(f"{results.dataset}, {results.threads} threads", loc="left")
+    axes.set_title(f"{results.dataset}, {results.threads} threads", loc="left", parse_math=False)
     _label(axes, "seconds to decode a picture, median", f"BD-rate against {tested.name if tested else 'none'}, %")
     axes.axhline(0, color="#808080", linewidth=0.8, zorder=1)
     styles = _styles(results)
@@ -128,8 +128,8 @@ def _drawn(figure: "Figure", axes: "Axes", suffix: str, legend_title: str | None
     from matplotlib import rc_context
 
     handles, names = axes.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside right upper", fontsize="small", title=legend_title)
     out = io.BytesIO()
-    with rc_context({"svg.hashsalt": "lcodec"}):
+    with rc_context({"svg.hashsalt": "lcodec", "text.parse_math": False}):  # a dollar in a name is a dollar
+        figure.legend(handles, names, loc="outside right upper", fontsize="small", title=legend_title)
         figure.savefig(out, format=suffix[1:], dpi=110, metadata={"Date": None} if suffix == ".svg" else None)
     return out.getvalue()
