@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+PEER_VENV := .venv-compressai
 
-.PHONY: demo test lint type bench clean
+.PHONY: demo test lint type bench compressai-env clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python tests/demo.py
@@ -22,8 +23,10 @@ type: $(VENV)/tested
 bench: $(VENV)/tested
 	$(BIN)/python -m lcodec bench "$(LCODEC_DATA)/kodak"
 
+compressai-env: $(PEER_VENV)/installed
+
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) $(PEER_VENV) demo build *.egg-info
 
 SOURCES := pyproject.toml constraints.txt $(shell find __init__.py __main__.py codec entropy formats kernels datasets -type f -not -path '*/__pycache__/*')
 
@@ -39,3 +42,9 @@ $(VENV)/installed: $(VENV)/bin/python $(SOURCES)
 $(VENV)/tested: $(VENV)/bin/python $(SOURCES)
 	$(PIP) install -c constraints.txt '.[test]'
 	@touch $(VENV)/installed $@
+
+# CompressAI needs libraries too old for lcodec: an environment of its own, for codec/evaluation/compressai_peer.py.
+$(PEER_VENV)/installed: codec/evaluation/compressai-requirements.txt
+	$(PYTHON) -m venv $(PEER_VENV)
+	$(PEER_VENV)/bin/python -m pip --disable-pip-version-check -q install -r $<
+	@touch $@
