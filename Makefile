@@ -21,7 +21,7 @@ type: $(VENV)/tested
 	cd $(VENV) && bin/python -m mypy --config-file ../pyproject.toml -p lcodec
 
 bench: $(VENV)/tested
-	$(BIN)/python -m lcodec bench "$(LCODEC_DATA)/kodak"
+	$(BIN)/python -m lcodec bench kodak --codecs base,jpeg,webp,avif,jxl,heic,svt-av1
 
 compressai-env: $(PEER_VENV)/installed
 
