@@ -60,13 +60,14 @@ class Codec:
         """
         pixels = as_pixels(image)
         data, y_hat = self._encode(pixels, gain_index_of(quality), comment)
-        if self._former_jpegs is None or (jpeg_quality := former_jpeg_quality(pixels)) is None:
+        if self.entry.former_jpegs is None or (jpeg_quality := former_jpeg_quality(pixels)) is None:
             return data
-        other, other_y_hat = self._former_jpegs._encode(pixels, gain_index_of(jpeg_quality), comment)
+        lattice = self._former_jpegs
+        other, other_y_hat = lattice._encode(pixels, gain_index_of(jpeg_quality), comment)
         if len(other) >= len(data):
             return data
         error = self._squared_error(pixels, y_hat, gain_index_of(quality))
-        other_error = self._former_jpegs._squared_error(pixels, other_y_hat, gain_index_of(jpeg_quality))
+        other_error = lattice._squared_error(pixels, other_y_hat, gain_index_of(jpeg_quality))
         return other if other_error <= error else data
 
     def _encode(self, pixels: Pixels, gain_index: int, comment: str | None) -> tuple[bytes, Tensor]:
@@ -101,17 +102,17 @@ class Codec:
         _decode_latents(self._model_of(stream.header), stream)
 
     @cached_property
-    def _former_jpegs(self) -> "Codec | None":
-        """The codec of pictures that were JPEGs, loaded when first needed."""
-        name = self.entry.former_jpegs
-        return None if name is None else Codec(name, "cpu" if self.device.type == "cpu" else "cuda")
+    def _former_jpegs(self) -> "Codec":
+        """The codec that `entry.former_jpegs` names, loaded when first needed."""
+        assert self.entry.former_jpegs is not None
+        return Codec(self.entry.former_jpegs, "cpu" if self.device.type == "cpu" else "cuda")
 
     def _model_of(self, header: Header) -> CodingModel:
         """The model, of the two that `encode` writes files with, that a file names. Raises ModelError for another."""
         entry = by_file(header.model_id, header.weights_hash)
         if entry == self.entry:
             return self._model
-        if self.entry.former_jpegs == entry.name and self._former_jpegs is not None:
+        if self.entry.former_jpegs == entry.name:
             return self._former_jpegs._model_of(header)
         raise ModelError(f"the file was written with {entry.full_name!r}, and this codec is {self.entry.full_name!r}")
 

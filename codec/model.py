@@ -52,14 +52,15 @@ class Transforms(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        fixed, bypass = config.transform == "jpeg", config.transform == "gated"
+        # The order of the parts is that of the parameters, by which seeds and checkpoints go.
+        self.analysis: nn.Module = (
+            JpegAnalysis() if fixed else GatedAnalysis(config.width, config.analysis_depth, config.latents, bypass)
+        )
         self.hyper_analysis = HyperAnalysis(config.latents, config.prior_width, config.hyper)
-        if config.transform == "jpeg":
-            self.analysis: nn.Module = JpegAnalysis()
-            self.synthesis: nn.Module = JpegSynthesis()
-        else:
-            bypass = config.transform == "gated"
-            self.analysis = GatedAnalysis(config.width, config.analysis_depth, config.latents, bypass)
-            self.synthesis = GatedSynthesis(config.width, config.synthesis_depth, config.latents, bypass)
+        self.synthesis: nn.Module = (
+            JpegSynthesis() if fixed else GatedSynthesis(config.width, config.synthesis_depth, config.latents, bypass)
+        )
 
 
 class Model(nn.Module):

@@ -90,6 +90,9 @@ def test_the_lattice_is_used_only_where_it_wins(photograph, codec):
     assert lcodec.info(codec.encode(pixels, 20)).model == "base"
     assert lcodec.info(codec.encode(np.ascontiguousarray(pixels[4:, 4:]), 100)).model == "base"
     assert lcodec.info(codec.encode(photograph, 100)).model == "base"
+    untouched = lcodec.Codec("base", "cpu")
+    untouched.encode(photograph, 100)
+    assert "_former_jpegs" not in vars(untouched)  # nor loaded where it cannot win
 
 
 def test_symbols_are_what_the_specification_says(photograph):
