@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 class Info:
     """What a file says of itself without being decoded.
 
-    `weights` is hexadecimal, `standing` is what they are to this version; `step_bytes` starts with z's.
+    `quality` is None for a model of one rate; `weights` is hexadecimal, `standing` is what they are to this version;
+    `step_bytes` starts with z's.
     """
 
     width: int
     height: int
-    quality: float
+    quality: float | None
     model: str
     model_id: int
     weights: str
@@ -36,8 +37,11 @@ class Info:
     comment: str | None
 
 
-def encode(image: "ImageLike", quality: float = 75.0, model: str = "base") -> bytes:
-    """Compress a picture: uint8 (H, W, 3) array or tensor, or PIL image; quality 0 to 100. See `Codec.encode`."""
+def encode(image: "ImageLike", quality: float | None = None, model: str = "base") -> bytes:
+    """Compress a picture: uint8 (H, W, 3) array or tensor, or PIL image; quality 0 to 100, None is 75.
+
+    See `Codec.encode`.
+    """
     return codec(model, "auto").encode(image, quality)
 
 
@@ -64,13 +68,13 @@ def info(data: bytes) -> Info:
     standing: Standing
     try:
         entry = by_file(header.model_id, header.weights_hash)
-        name, standing = entry.name, entry.standing
+        name, standing, one_rate = entry.name, entry.standing, entry.one_rate
     except UnsupportedError:
-        name, standing = "unknown", "unlisted"
+        name, standing, one_rate = "unknown", "unlisted", False
     return Info(
         width=header.width,
         height=header.height,
-        quality=header.quality,
+        quality=None if one_rate else header.quality,
         model=name,
         model_id=header.model_id,
         weights=header.weights_hash.hex(),

@@ -21,6 +21,8 @@ from .model_file import unpack_model
 from .registry import by_file, by_name
 from .weights_cache import read_weights
 
+DEFAULT_QUALITY = 75.0
+
 Device = Literal["auto", "cpu", "cuda"]
 Pixels = npt.NDArray[np.uint8]
 ImageLike = Pixels | Image.Image | Tensor
@@ -43,7 +45,7 @@ class Codec:
         """What identifies the weights in files, hexadecimal."""
         return self.entry.weights
 
-    def encode(self, image: ImageLike, quality: float = 75.0, comment: str | None = None) -> bytes:
+    def encode(self, image: ImageLike, quality: float | None = None, comment: str | None = None) -> bytes:
         """Compress a picture into the bytes of an .lcc file.
 
         A picture that was a JPEG before, at the same size and grid, is coded on the lattice of that JPEG, by the model
@@ -51,7 +53,7 @@ class Codec:
 
         Args:
             image: uint8 array or tensor (H, W, 3), RGB, or a PIL image; any size from 1x1.
-            quality: 0 to 100, real; stored in steps of 100/8192.
+            quality: 0 to 100, real; stored in steps of 100/8192. None is 75, and all that a model of one rate takes.
             comment: text stored beside the picture.
 
         Raises:
@@ -59,16 +61,24 @@ class Codec:
             UnsupportedError: for a PIL image that holds more than 8-bit RGB can (alpha, 16 bits).
         """
         pixels = as_pixels(image)
-        data, y_hat = self._encode(pixels, gain_index_of(quality), comment)
+        gain_index = self._gain_index(quality)
+        data, y_hat = self._encode(pixels, gain_index, comment)
         if self.entry.former_jpegs is None or (jpeg_quality := former_jpeg_quality(pixels)) is None:
             return data
         lattice = self._former_jpegs
         other, other_y_hat = lattice._encode(pixels, gain_index_of(jpeg_quality), comment)
         if len(other) >= len(data):
             return data
-        error = self._squared_error(pixels, y_hat, gain_index_of(quality))
+        error = self._squared_error(pixels, y_hat, gain_index)
         other_error = lattice._squared_error(pixels, other_y_hat, gain_index_of(jpeg_quality))
         return other if other_error <= error else data
+
+    def _gain_index(self, quality: float | None) -> int:
+        if not self.entry.one_rate:
+            return gain_index_of(DEFAULT_QUALITY if quality is None else quality)
+        if quality is not None:
+            raise ValueError(f"{self.entry.full_name} was trained for one rate: there is no quality to choose")
+        return 0
 
     def _encode(self, pixels: Pixels, gain_index: int, comment: str | None) -> tuple[bytes, Tensor]:
         """The file by this codec's own model, and the latents that a decoder will have."""
@@ -140,7 +150,8 @@ def as_pixels(image: ImageLike) -> Pixels:
         raise ValueError(f"an image is uint8 (H, W, 3), not {image.dtype} {image.shape}")
     if image.shape[0] * image.shape[1] > MAX_PIXELS:
         raise UnsupportedError(f"pictures of more than {MAX_PIXELS} pixels are not supported")
-    return np.ascontiguousarray(image)
+    # A copy where it is read-only, as Pillow's are: torch would warn.
+    return np.require(image, requirements=("C", "W"))
 
 
 def gain_index_of(quality: float) -> int:

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from ..entropy import walk
 from ..entropy.coder import RowCoder
-from ..entropy.exact import ExactPrior
+from ..entropy.exchange import StepModel
 from ..entropy.fixed import GAIN_STEPS
 from ..entropy.tables import Rows
+from .gdn_model import GdnTransforms
 from .model import Transforms
 from .transforms.gated import STRIDE
 
@@ -19,7 +20,12 @@ class CodingModel:
     """Compresses and decompresses pixels on one device. Holds no state between calls; threads may share it."""
 
     def __init__(
-        self, transforms: Transforms, prior: ExactPrior, rows: Rows, first_row: int, device: torch.device
+        self,
+        transforms: Transforms | GdnTransforms,
+        prior: StepModel,
+        rows: Rows,
+        first_row: int,
+        device: torch.device,
     ) -> None:
         """Raises ValueError when a bound of its arithmetic does not hold."""
         prior.prepare(device)

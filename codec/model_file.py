@@ -1,19 +1,24 @@
-"""Model files: safetensors with half-precision transforms, the exact entropy model as integers, and its tables.
+"""Model files: safetensors with the transforms, the exact entropy model as integers, and its tables.
+
+Transforms of our own are stored in half precision, imported ones in single, as they came.
 
 The identity of a model in a coded file is its wire id and the first 8 bytes of the SHA-256 of its model file.
 """
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from ..entropy.exact import ExactPrior
+from ..entropy.exact_prior import ExactPrior
+from ..entropy.hyperprior import ExactHyperprior
 from ..entropy.tables import Rows
 from ..formats.errors import ModelError
 from .coding_model import CodingModel
+from .gdn_model import GdnConfig, GdnTransforms
 from .model import ModelConfig, Transforms, tensors_under
 
 _FORMAT = "lcodec model 1"
@@ -21,9 +26,12 @@ _METADATA = "lcodec"
 _TRANSFORMS, _PRIOR, _ENTRIES, _SIZES = "transforms.", "prior.", "rows.entries", "rows.sizes"
 
 
-def pack_model(transforms: Transforms, prior: ExactPrior, rows: Rows, first_row: int) -> bytes:
+def pack_model(
+    transforms: Transforms | GdnTransforms, prior: ExactPrior | ExactHyperprior, rows: Rows, first_row: int
+) -> bytes:
     """The bytes of a model file."""
-    tensors = {_TRANSFORMS + name: value.half() for name, value in transforms.state_dict().items()}
+    precision = torch.float16 if isinstance(transforms, Transforms) else torch.float32
+    tensors = {_TRANSFORMS + name: value.to(precision) for name, value in transforms.state_dict().items()}
     tensors |= {_PRIOR + name: value for name, value in prior.state_dict().items()}
     entries, sizes = rows.pack()
     tensors[_ENTRIES] = torch.from_numpy(entries).to(torch.uint16)
@@ -44,13 +52,20 @@ def unpack_model(data: bytes, device: torch.device) -> CodingModel:
         about = json.loads(header["__metadata__"][_METADATA])
         if about["format"] != _FORMAT:
             raise ModelError(f"model file of another format: {about['format']!r}")
-        config = ModelConfig(**about["config"])
+        transforms, prior = _built(about["config"])
         tensors = load(data)
-        transforms = Transforms(config)
         transforms.load_state_dict(tensors_under(tensors, _TRANSFORMS))
-        prior = ExactPrior(config.prior())
         prior.load_state_dict(tensors_under(tensors, _PRIOR))
-        rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy())
+        rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy(), prior.n_rows)
         return CodingModel(transforms, prior, rows, int(about["first_row"]), device)
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"cannot use the model file: {str(error).splitlines()[0]}") from None
+
+
+def _built(config: dict[str, Any]) -> tuple[Transforms, ExactPrior] | tuple[GdnTransforms, ExactHyperprior]:
+    """The parts of a model, their weights still to be loaded."""
+    if config.get("transform") == "gdn":
+        gdn = GdnConfig(**config)
+        return GdnTransforms(gdn), ExactHyperprior(gdn.prior())
+    sizes = ModelConfig(**config)
+    return Transforms(sizes), ExactPrior(sizes.prior())

@@ -15,8 +15,8 @@ from ..formats.errors import UnsupportedError
 
 PACKAGED = Path(__file__).parent / "weights"
 
-# In use, inside the package or to be downloaded; replaced by better ones; or not known to this version.
-Standing = Literal["shipped", "released", "retired", "unlisted"]
+# In use, inside the package or to be downloaded; replaced by better ones; a user's own; or not known to this version.
+Standing = Literal["shipped", "released", "retired", "imported", "unlisted"]
 
 _DIGITS = 2 * WEIGHTS_HASH_BYTES
 _DIGEST = re.compile(rf"[0-9a-f]{{{_DIGITS}}}|[0-9a-f]{{64}}")
@@ -26,7 +26,8 @@ _DIGEST = re.compile(rf"[0-9a-f]{{{_DIGITS}}}|[0-9a-f]{{64}}")
 class Entry:
     """A model with certain weights. `sha256` is as much of their digest as is known: 64 digits, or a file's 16.
 
-    `former_jpegs` names the model that the encoder may use in its place for pictures that were JPEGs before.
+    `former_jpegs` names the model that the encoder may use in its place for pictures that were JPEGs before. A model of
+    `one_rate` was trained for it and has no quality to choose.
     """
 
     wire_id: int
@@ -35,6 +36,7 @@ class Entry:
     standing: Standing
     description: str
     former_jpegs: str | None = None
+    one_rate: bool = False
 
     def __post_init__(self) -> None:
         # The digits become part of a file name and of an address: nothing else may come in with them.
@@ -93,10 +95,15 @@ RETIRED = (
     ),
 )
 
+# Models that users bring share one id and one name: which one it is, the weights say.
+IMPORTED_ID, IMPORTED_NAME = 4, "compressai"
+
 if len({entry.wire_id for entry in MODELS}) != len(MODELS) or len({entry.name for entry in MODELS}) != len(MODELS):
     raise AssertionError("duplicate model id or name")
 if len({entry.sha256 for entry in (*MODELS, *RETIRED)}) != len(MODELS) + len(RETIRED):
     raise AssertionError("weights listed twice")
+if any(entry.wire_id == IMPORTED_ID or entry.name == IMPORTED_NAME for entry in MODELS):
+    raise AssertionError("a model under the id or the name of imported ones")
 if any(entry.standing not in ("shipped", "released") for entry in MODELS):
     raise AssertionError("a model in use that is neither shipped nor released")
 if any(entry.standing != "retired" for entry in RETIRED):
@@ -111,7 +118,17 @@ def by_name(name: str) -> Entry:
             return entry
         if entry.name == model:
             return _with_weights(entry, weights)
+    if model == IMPORTED_NAME:
+        return imported(weights)
+    if name == IMPORTED_NAME:
+        raise ValueError(f"models of CompressAI are named with their weights, {name}-{'0123456789abcdef'}")
     raise ValueError(f"there is no model {name!r}; the models are {', '.join(e.name for e in MODELS)}")
+
+
+def imported(sha256: str) -> Entry:
+    """A model that `lcodec import` made. Raises ValueError where the digits are none of SHA-256."""
+    text = "trained with CompressAI, one rate"
+    return Entry(IMPORTED_ID, IMPORTED_NAME, sha256, "imported", text, one_rate=True)
 
 
 def by_file(wire_id: int, weights_hash: bytes) -> Entry:
@@ -119,6 +136,8 @@ def by_file(wire_id: int, weights_hash: bytes) -> Entry:
     for entry in MODELS:
         if entry.wire_id == wire_id:
             return _with_weights(entry, weights_hash.hex())
+    if wire_id == IMPORTED_ID:
+        return imported(weights_hash.hex())
     raise UnsupportedError(f"the file needs model {wire_id}, which this version of lcodec does not have")
 
 

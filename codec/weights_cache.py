@@ -89,12 +89,19 @@ def _download(entry: Entry) -> bytes:
         raise ModelError(f"{error}; the file may also be put at {path}") from None
     if not entry.matches(data):
         raise ModelError(f"refused: what {address} holds is not {entry.full_name}, its SHA-256 is another")
+    store_weights(entry, data)
+    return data
+
+
+def store_weights(entry: Entry, data: bytes) -> Path:
+    """Put the bytes of these weights into the cache; where they are then. Raises ModelError."""
+    path = weights_path(entry)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(f"cannot make {path.parent}: {error.strerror}; {ENVIRONMENT_VARIABLE} names another") from None
     write_output(str(path), data, overwrite=True)
-    return data
+    return path
 
 
 def _absent(entry: Entry) -> ModelError:

@@ -21,12 +21,20 @@ class Arithmetic(Protocol):
         """3x3 layer over each channel, zeros outside the plane."""
         ...
 
+    def convolution(self, inputs: int, outputs: int, input_bits: int, bits: int) -> nn.Module:
+        """3x3 layer, zeros outside the plane; its inputs have `input_bits` binary places, its outputs `bits`."""
+        ...
+
     def knots(self, channels: int, bits: int) -> nn.Module:
         """Table over quality: module(q) -> (B, channels, 1, 1)."""
         ...
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """Saturated sum."""
+        ...
+
+    def leaky(self, x: Tensor) -> Tensor:
+        """x where it is positive, elsewhere a hundredth of it."""
         ...
 
     def gate(self, a: Tensor, b: Tensor) -> Tensor:

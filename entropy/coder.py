@@ -12,14 +12,13 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
+from .exchange import Symbols
 from .tables import TOTAL, Rows
 
 SYMBOL_LIMIT = 2**15 - 1  # symbols lie in +-SYMBOL_LIMIT
 ESCAPE_OFFSET = 2**15
 WORD_BYTES = 4
 _SLACK_BITS = 128  # more than a coder can leave out at its end
-
-Symbols = npt.NDArray[np.int16]
 
 
 class CoderError(Exception):
@@ -38,7 +37,7 @@ class RowCoder:
         self._models = [_model(f) for f in rows.frequencies]
         self._byte = _model(np.full(256, TOTAL // 256, dtype=np.int64))
 
-    def push(self, symbols: Symbols, row: npt.NDArray[np.uint8]) -> bytes:
+    def push(self, symbols: Symbols, row: npt.NDArray[np.int16]) -> bytes:
         """Encode symbols (n,), zero wherever row < first_row, with their rows (n,)."""
         order, runs = self._grouped(row)
         if not runs:
@@ -56,7 +55,7 @@ class RowCoder:
         words: npt.NDArray[np.uint32] = encoder.get_compressed()
         return words.astype("<u4").tobytes()
 
-    def pull(self, data: bytes, row: npt.NDArray[np.uint8]) -> Symbols:
+    def pull(self, data: bytes, row: npt.NDArray[np.int16]) -> Symbols:
         """Decode the symbols (n,) of rows (n,). Raises CoderError where the data is impossible."""
         symbols = np.zeros(row.size, dtype=np.int16)
         order, runs = self._grouped(row)
@@ -86,7 +85,7 @@ class RowCoder:
         symbols[order] = grouped
         return symbols
 
-    def _grouped(self, row: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], list[tuple[int, slice]]]:
+    def _grouped(self, row: npt.NDArray[np.int16]) -> tuple[npt.NDArray[np.intp], list[tuple[int, slice]]]:
         """Indices of the coded symbols in coding order, and the run of each row that occurs."""
         coded = np.flatnonzero(row >= self.first_row)
         rows = row[coded]

@@ -1,7 +1,7 @@
 """Exact arithmetic: the layers of an entropy network on integers, with their overflow bounds proven at load.
 
 A layer stores what `convert` made of its float twin: int16 weights, int64 biases at the accumulator's scale and one
-shift per output channel. `prepare` proves the bound and lays the numbers out for the carrier; it is called once, after
+shift per output channel. `prepare` proves the bounds and lays the numbers out for the carrier; it is called once, after
 the stored values are in place.
 """
 
@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels import exact as float64_kernels
-from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOT_STEPS, KNOTS, MAX_SHIFT, WEIGHT_LIMIT
-from .prior import LatentPrior, PriorConfig
+from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOT_STEPS, KNOTS, LEAK, LEAK_BITS, MAX_SHIFT, WEIGHT_LIMIT
 
 
 class Kernels(Protocol):
@@ -24,6 +23,8 @@ class Kernels(Protocol):
     def requantiser(self, shift: Tensor) -> Tensor: ...
     def pointwise(self, x: Tensor, weight: Tensor, bias: Tensor, power: Tensor, /) -> Tensor: ...
     def depthwise(self, x: Tensor, weight: Tensor, bias: Tensor, power: Tensor, /) -> Tensor: ...
+    def convolution(self, x: Tensor, weight: Tensor, bias: Tensor, power: Tensor, /) -> Tensor: ...
+    def leaky(self, x: Tensor, slope: int, places: int) -> Tensor: ...
     def gate(self, a: Tensor, b: Tensor, shift: int) -> Tensor: ...
     def add(self, a: Tensor, b: Tensor) -> Tensor: ...
     def interpolate(self, table: Tensor, position: int, spacing: int) -> Tensor: ...
@@ -83,6 +84,13 @@ class ExactDepthwise(_ExactLinear):
         return self.kernels.depthwise(x, *self.operands())
 
 
+class ExactConvolution(_ExactLinear):
+    """3x3 layer on integers: (B, I, H, W) -> (B, O, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.kernels.convolution(x, *self.operands())
+
+
 class ExactKnots(nn.Module):
     """Table over quality, interpolated in fixed point: gain index (int, 0..GAIN_STEPS) -> (1, C, 1, 1)."""
 
@@ -114,26 +122,25 @@ class ExactArithmetic:
     def depthwise(self, channels: int) -> nn.Module:
         return ExactDepthwise(self.kernels, channels, 9)
 
+    def convolution(self, inputs: int, outputs: int, input_bits: int, bits: int) -> nn.Module:
+        return ExactConvolution(self.kernels, outputs, 9 * inputs)
+
     def knots(self, channels: int, bits: int) -> nn.Module:
         return ExactKnots(self.kernels, channels)
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         return self.kernels.add(a, b)
 
+    def leaky(self, x: Tensor) -> Tensor:
+        return self.kernels.leaky(x, LEAK, LEAK_BITS)
+
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         return self.kernels.gate(a, b, FEATURE_BITS)
 
 
-class ExactPrior(LatentPrior):
-    """The entropy model on integers."""
-
-    def __init__(self, config: PriorConfig, kernels: Kernels = float64_kernels) -> None:
-        super().__init__(ExactArithmetic(kernels), config)
-        self.kernels = kernels
-
-    def prepare(self, device: torch.device) -> None:
-        """Prove the bounds of every layer and move it to a device; raises ValueError. Call it once after loading."""
-        float64_kernels.check_device(device)
-        for layer in self.modules():
-            if isinstance(layer, _ExactLinear | ExactKnots):
-                layer.prepare(device)
+def prepare(network: nn.Module, device: torch.device) -> None:
+    """Prove the bounds of every exact layer of a network and move it to a device. Raises ValueError."""
+    float64_kernels.check_device(device)
+    for layer in network.modules():
+        if isinstance(layer, _ExactLinear | ExactKnots):
+            layer.prepare(device)

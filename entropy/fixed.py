@@ -9,6 +9,9 @@ MEAN_BITS = 5  # means of latents: 1/32 quantisation step within +-1024
 CONTEXT_SHIFT = 3  # decoded latents enter the context divided by 8, so that +-256 steps fit a feature
 ACTIVATION_LIMIT = 2**15 - 1  # saturation: [-2**15, 2**15 - 1]
 
+LEAK = 164  # slope of a leaky activation below zero, 0.01, with LEAK_BITS places
+LEAK_BITS = 14
+
 WEIGHT_LIMIT = 8127  # 63 * 128 + 63: two balanced base-128 digits
 MAX_SHIFT = 30
 
@@ -17,6 +20,8 @@ SCALE_MIN = 0.11
 SCALE_MAX = 256.0
 ROW_CENTRE = 18  # the row of a predicted log-scale of zero, a scale of about one
 ROW_GAIN = 8  # rows per unit of a predicted log-scale; a power of two, at most 2**MEAN_BITS
+
+SCALE_BITS = 7  # predicted scales, where a model predicts no logarithms: 1/128 quantisation step, below 256
 
 GAIN_STEPS = 8192  # gain index of quality 100
 KNOTS = 9  # tables that follow quality have this many equidistant knots

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOTS
+from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOTS, LEAK, LEAK_BITS
 
 
 def saturate(x: Tensor, bits: int = FEATURE_BITS) -> Tensor:
@@ -39,6 +39,22 @@ class FloatDepthwise(nn.Module):
         return saturate(F.conv2d(x, kernel, self.bias, padding=1, groups=kernel.shape[0]))
 
 
+class FloatConvolution(nn.Module):
+    """3x3 convolution, weight (outputs, 9, inputs): taps in row-major order, then input channels."""
+
+    def __init__(self, inputs: int, outputs: int, input_bits: int, bits: int) -> None:
+        super().__init__()
+        self.input_bits = input_bits
+        self.bits = bits
+        self.weight = nn.Parameter(torch.randn(outputs, 9, inputs) / (9 * inputs) ** 0.5)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs, _, inputs = self.weight.shape
+        kernel = self.weight.transpose(1, 2).reshape(outputs, inputs, 3, 3)
+        return saturate(F.conv2d(x, kernel, self.bias, padding=1), self.bits)
+
+
 class FloatKnots(nn.Module):
     """Linear interpolation of a table (KNOTS, C) over quality: q (B,) in [0, 1] -> (B, C, 1, 1)."""
 
@@ -63,11 +79,17 @@ class FloatArithmetic:
     def depthwise(self, channels: int) -> nn.Module:
         return FloatDepthwise(channels)
 
+    def convolution(self, inputs: int, outputs: int, input_bits: int, bits: int) -> nn.Module:
+        return FloatConvolution(inputs, outputs, input_bits, bits)
+
     def knots(self, channels: int, bits: int) -> nn.Module:
         return FloatKnots(channels, bits)
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         return saturate(a + b)
+
+    def leaky(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, LEAK / 2**LEAK_BITS)
 
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         return saturate(F.relu(a) * b)

@@ -48,9 +48,9 @@ class Rows:
         return np.concatenate(self.frequencies).astype(np.int32), sizes
 
     @classmethod
-    def unpack(cls, entries: npt.NDArray[np.int32], sizes: npt.NDArray[np.int32]) -> "Rows":
-        """Inverse of `pack`. Raises ValueError when the two disagree or a row is not valid."""
-        if sizes.size != SCALE_ROWS or int(sizes.sum()) != entries.size or int(sizes.min()) < 1:
+    def unpack(cls, entries: npt.NDArray[np.int32], sizes: npt.NDArray[np.int32], count: int) -> "Rows":
+        """Inverse of `pack`, for `count` rows. Raises ValueError when they disagree or a row is not valid."""
+        if sizes.size != count or int(sizes.sum()) != entries.size or int(sizes.min()) < 1:
             raise ValueError("probability rows and their sizes disagree")
         parts = np.split(entries.astype(np.int64), np.cumsum(sizes)[:-1])
         return cls(tuple(parts))
@@ -65,7 +65,11 @@ def gaussian_rows() -> Rows:
 def _gaussian_row(scale: float) -> npt.NDArray[np.int64]:
     bound = max(_LEAST_BOUND, math.ceil(_BOUND_SIGMAS * scale))
     below = [_upper_tail((0.5 - k) / scale) for k in range(-bound, bound + 2)]  # mass under k - 1/2
-    mass = np.append(np.diff(below), 2 * _upper_tail((bound + 0.5) / scale))
+    return integer_row(np.append(np.diff(below), 2 * _upper_tail((bound + 0.5) / scale)))
+
+
+def integer_row(mass: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Frequencies of 1 or more with the sum TOTAL, in proportion to probabilities of symbols and escape."""
     # One for every entry, the rest by largest remainder; ties go to the smaller index.
     share = mass / mass.sum() * (TOTAL - mass.size)
     row: npt.NDArray[np.int64] = np.floor(share).astype(np.int64)

@@ -63,6 +63,23 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor, power: Tensor) -> Tensor:
     return _requantise(total, bias[:, None, None], power[:, None, None])
 
 
+def convolution(x: Tensor, weight: Tensor, bias: Tensor, power: Tensor) -> Tensor:
+    """3x3 over (B, I, H, W), weight (O, 9 * I), taps in row-major order, zero padding -> (B, O, H, W)."""
+    batch, inputs, height, width = x.shape
+    padded = F.pad(x, (1, 1, 1, 1))
+    total = torch.zeros(batch, weight.shape[0], height * width, dtype=CARRIER, device=x.device)
+    for tap in range(9):
+        dy, dx = divmod(tap, 3)
+        piece = padded[:, :, dy : dy + height, dx : dx + width].reshape(batch, inputs, -1)
+        total += torch.matmul(weight[:, tap * inputs : (tap + 1) * inputs], piece)
+    return _requantise(total, bias[:, None], power[:, None]).view(batch, -1, height, width)
+
+
+def leaky(x: Tensor, slope: int, places: int) -> Tensor:
+    """x where it is positive, elsewhere x * slope / 2**places, rounded."""
+    return torch.where(x < 0, scale_down(x * slope, places), x)
+
+
 def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
     """max(a, 0) * b, requantised by shift."""
     return (a.clamp_min(0) * b).add_(1 << (shift - 1)).mul_(1 / (1 << shift)).floor_().clamp_(_LOW, _HIGH)

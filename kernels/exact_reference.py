@@ -32,6 +32,23 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
     return _requantise(total, bias, shift)
 
 
+def convolution(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+    """As `exact.convolution`."""
+    inputs, height, width = x.shape[1:]
+    padded = F.pad(x, (1, 1, 1, 1))
+    total = torch.zeros(x.shape[0], weight.shape[0], height, width, dtype=CARRIER)
+    for column in range(9 * inputs):
+        tap, i = divmod(column, inputs)
+        dy, dx = divmod(tap, 3)
+        total += weight[:, column, None, None] * padded[:, i : i + 1, dy : dy + height, dx : dx + width]
+    return _requantise(total, bias, shift)
+
+
+def leaky(x: Tensor, slope: int, places: int) -> Tensor:
+    """As `exact.leaky`."""
+    return torch.where(x < 0, scale_down(x * slope, places), x)
+
+
 def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
     """As `exact.gate`."""
     return scale_down(a.clamp_min(0) * b, shift).clamp(_LOW, _HIGH)

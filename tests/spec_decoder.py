@@ -31,6 +31,9 @@ def symbols_of(model_file, steps, gain_index, height_px, width_px):
         found.append(symbols)
         return symbols
 
+    if config.get("transform") == "gdn":
+        hyperprior(config, t, code, h, w)
+        return found, crc_of(found)
     shape = (config["hyper"], -(-h // 4), -(-w // 4))
     mean, log_scale = (
         np.broadcast_to(table(t[name], gain_index)[:, None, None], shape).reshape(-1)
@@ -57,10 +60,34 @@ def symbols_of(model_file, steps, gain_index, height_px, width_px):
         if config.get("transform") == "jpeg":
             mean = 32 * ((mean + 16) // 32)
         y[mask] = 32 * code(s + 1, row_of(log_scale)) + mean
+    return found, crc_of(found)
+
+
+def crc_of(found):
     crc = 0
     for symbols in found:
         crc = zlib.crc32(symbols.astype("<i2").tobytes(), crc)
-    return found, crc
+    return crc
+
+
+def hyperprior(config, t, code, h, w):
+    """Section 16.2."""
+    kind, places = config["kind"], config["places"]
+
+    def factorised(step, *shape):
+        c = np.indices(shape)[0].reshape(-1)
+        return (32 * code(step, 64 + c) + t["median"][c]).reshape(shape)
+
+    if kind == "factorised":
+        factorised(0, config["latents"], h, w)
+        return
+    x = clamp16(factorised(0, config["width"], -(-h // 4), -(-w // 4)) << (places[0] - 5))
+    for name in ("up1", "up2"):
+        x = convolution(t, name, x)
+        x = shuffle(np.maximum(x, 0) if kind == "scale" else np.where(x < 0, (164 * x + 8192) >> 14, x))
+    scale = convolution(t, "scale", x)[:, :h, :w]
+    row = (scale.reshape(-1)[:, None] > t["threshold"]).sum(1)
+    code(1, row)
 
 
 def step_symbols(payload, rows, first_row, row):
@@ -140,6 +167,21 @@ def depthwise(t, name, x):
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
     total = t[f"{name}.bias"][:, None, None] + sum(
         t[f"{name}.weight"][:, n, None, None] * padded[:, n // 3 : n // 3 + h, n % 3 : n % 3 + w] for n in range(9)
+    )
+    return requantise(total, t[f"{name}.shift"][:, None, None])
+
+
+def convolution(t, name, x):
+    channels, h, w = x.shape
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
+    weight = t[f"{name}.weight"]
+    total = t[f"{name}.bias"][:, None, None] + sum(
+        np.einsum(
+            "oi,ihw->ohw",
+            weight[:, n * channels : (n + 1) * channels],
+            padded[:, n // 3 : n // 3 + h, n % 3 : n % 3 + w],
+        )
+        for n in range(9)
     )
     return requantise(total, t[f"{name}.shift"][:, None, None])
 

@@ -112,7 +112,7 @@ def measured(folder, stand_ins, tmp_path_factory):
 
 def test_what_the_script_writes_is_merged(measured, folder):
     paths = sorted(folder.iterdir())
-    (codec,) = read_peer(measured, ours(paths))
+    (codec,) = read_peer(measured, paths)
     assert (codec.name, codec.kind) == ("compressai-toy", "peer")
     assert codec.version.startswith("compressai 1.2.3, torch ")
     assert codec.note == "random weights: speed and size only; rate and distortion mean nothing"
@@ -139,7 +139,7 @@ def test_samples_get_the_names_that_the_benchmark_knows(measured, folder, tmp_pa
         paths.append(tmp_path / new)
         paths[-1].write_bytes((folder / old).read_bytes())
     results = ours(paths)
-    (codec,) = read_peer(measured, results)
+    (codec,) = read_peer(measured, paths)
     assert {sample.picture: sample.file_bytes for sample in codec.samples} == {
         "1.png": 3 * 128 * 192 + 5,
         "2.png": 3 * 64 * 64 + 5,
@@ -150,17 +150,17 @@ def test_samples_get_the_names_that_the_benchmark_knows(measured, folder, tmp_pa
 def test_other_pictures_and_other_files_are_refused(measured, folder, tmp_path):
     paths = sorted(folder.iterdir())
     with pytest.raises(ValueError, match=r"measured on other pictures: 2 of digest [0-9a-f]{16}, not 1 of") as error:
-        read_peer(measured, ours(paths[:1]))
+        read_peer(measured, paths[:1])
     assert "\n" not in str(error.value)
     path = tmp_path / "x.json"
     for text, why in (("{}", "not the JSON of a benchmark"), (ours(paths).to_json(), "not one of peers")):
         path.write_text(text)
         with pytest.raises(ValueError, match=rf"x\.json: .*{why}"):
-            read_peer(path, ours(paths))
+            read_peer(path, paths)
     peers = Results.from_json(measured.read_text())
     path.write_text(replace(peers, codecs=(replace(peers.codecs[0], kind="anchor"),)).to_json())
     with pytest.raises(ValueError, match="not one of peers"):
-        read_peer(path, ours(paths))
+        read_peer(path, paths)
 
 
 def test_script_and_package_agree_on_pictures_and_measures(peer, folder):
@@ -261,7 +261,7 @@ def test_the_real_compressai(folder, tmp_path):
             env={**os.environ, "PYTHONPATH": ""},
             timeout=300,
         )
-        (codec,) = read_peer(tmp_path / name, ours(sorted(folder.iterdir())))
+        (codec,) = read_peer(tmp_path / name, sorted(folder.iterdir()))
         first.append([(sample.file_bytes, sample.psnr_db) for sample in codec.samples])
     assert first[0] == first[1]
     assert min(file_bytes for file_bytes, _ in first[0]) > 100

@@ -9,7 +9,7 @@ from lcodec.codec.registry import MODELS, by_name
 from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
 from lcodec.entropy.convert import to_exact
-from lcodec.entropy.exact import ExactPrior
+from lcodec.entropy.exact_prior import ExactPrior, rows_of
 from lcodec.entropy.fixed import GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN
 from lcodec.entropy.float_twin import FLOAT, saturate
 from lcodec.entropy.prior import LatentPrior, PriorConfig
@@ -110,8 +110,8 @@ def test_non_finite_latents_still_make_a_decodable_file(row_coder):
 
 def test_rows_follow_the_scale_of_the_twin():
     log_scale = torch.arange(-3 * 32, 6 * 32)
-    rows = walk.rows_of(log_scale.double(), exact_float64)
-    assert torch.equal(rows.long(), walk.rows_of(log_scale, exact_reference))
+    rows = rows_of(log_scale.double(), exact_float64)
+    assert torch.equal(rows.long(), rows_of(log_scale, exact_reference))
     real = (ROW_CENTRE + ROW_GAIN * log_scale / 32).clamp(0, 63).double()
     assert (rows - real).abs().max() <= 0.5
     assert torch.allclose(scale_of(torch.zeros(1)), torch.ones(1), rtol=0.02)

@@ -28,7 +28,7 @@ def test_layers_equal_the_oracle(kind, size, batch):
     x = features((batch, 21, *size), kind, g)
     shift = torch.randint(1, 31, (21,), generator=g)
     bias = torch.randint(-(2**40), 2**40, (21,), generator=g)
-    for name, inputs in (("pointwise", 21), ("depthwise", 9)):
+    for name, inputs in (("pointwise", 21), ("depthwise", 9), ("convolution", 9 * 21)):
         weight = torch.randint(-8127, 8128, (21, inputs), generator=g)
         weight[0] = 8127
         fast, slow = (
@@ -54,16 +54,22 @@ def test_requantisation_floors_and_saturates():
             assert out.item() == expected
 
 
-def test_gate_add_and_shift_equal_the_oracle():
+def test_gate_leak_add_and_shift_equal_the_oracle():
     g = torch.Generator().manual_seed(2)
     a, b = (torch.randint(-LIMIT - 1, LIMIT + 1, (2, 5, 7, 3), generator=g) for _ in range(2))
     a[0, 0], b[0, 0] = LIMIT, -LIMIT - 1
     fast = [
         exact.gate(a.double(), b.double(), 10),
+        exact.leaky(a.double(), 164, 14),
         exact.add(a.double(), b.double()),
         exact.scale_down(a.double(), 2),
     ]
-    slow = [exact_reference.gate(a, b, 10), exact_reference.add(a, b), exact_reference.scale_down(a, 2)]
+    slow = [
+        exact_reference.gate(a, b, 10),
+        exact_reference.leaky(a, 164, 14),
+        exact_reference.add(a, b),
+        exact_reference.scale_down(a, 2),
+    ]
     for x, y in zip(fast, slow, strict=True):
         assert torch.equal(x.long(), y)
 

@@ -65,9 +65,10 @@ def _bench(options: argparse.Namespace) -> None:
         jobs=options.jobs,
         fresh=options.fresh,
     )
+    # Read before the first minute is spent: a wrong file shall be told at once.
+    peers = [peer for path in options.peers for peer in read_peer(path, request.pictures.paths)]
     results = run_bench(request, _progress)
-    for path in options.peers:
-        results = replace(results, codecs=(*results.codecs, *read_peer(path, results)))
+    results = replace(results, codecs=(*results.codecs, *peers))
     if options.quick:
         curves = curves[len(pictures.curves) :]
     if options.out is not None:

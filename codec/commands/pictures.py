@@ -15,7 +15,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
     encode = verbs.add("encode", _encode, "compress a picture")
     add_input(encode, "picture: PNG, JPEG, WebP, TIFF, BMP, PPM or still GIF; - is standard input")
     add_output(encode, "coded file; - is standard output")
-    encode.add_argument("-q", "--quality", type=float, default=75.0, help="0 to 100, real (default 75)")
+    encode.add_argument("-q", "--quality", type=float, help="0 to 100, real (default 75)")
     encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
     encode.add_argument("--comment", help="text to store in the file")
     add_machine(encode)
@@ -82,7 +82,7 @@ def _info(options: argparse.Namespace) -> None:
         print(json.dumps(asdict(about)))
         return
     print(f"size      {about.width} x {about.height}")
-    print(f"quality   {about.quality:.2f}")
+    print("quality   " + ("of one rate" if about.quality is None else f"{about.quality:.2f}"))
     print(f"model     {about.model} (id {about.model_id}, weights {about.weights}, {about.standing})")
     print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
     print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")

@@ -1,6 +1,7 @@
-"""The verbs that make models: data pack, train, plot, export."""
+"""The verbs that make models: data pack, train, plot, export, import."""
 
 import argparse
+from hashlib import sha256
 from pathlib import Path
 
 from ...formats.files import check_output, write_output
@@ -46,6 +47,16 @@ def add_training_verbs(verbs: Verbs) -> None:
     add_data(export)
     add_threads(export)
 
+    text = "store a checkpoint of CompressAI as a model that codes into lcodec files, and print its name"
+    importing = verbs.add("import", _import, text)
+    importing.add_argument(
+        "checkpoint", type=Path, help="of bmshj2018-factorized, bmshj2018-hyperprior or mbt2018-mean"
+    )
+    text = "some pictures like those to be coded: ranges are taken from them"
+    importing.add_argument("--pictures", type=Path, required=True, metavar="DIR", help=text)
+    importing.add_argument("--first-row", type=int, default=0, help="first table row that is coded (default 0: all)")
+    add_threads(importing)
+
 
 def _pack(options: argparse.Namespace) -> None:
     from ...datasets.pack import Settings, pack
@@ -90,3 +101,17 @@ def _export(options: argparse.Namespace) -> None:
     write_output(options.output, model, options.force)
     for line in report:
         say(line)
+
+
+def _import(options: argparse.Namespace) -> None:
+    from ..compressai import import_checkpoint
+    from ..registry import imported
+    from ..weights_cache import store_weights
+
+    start_torch(options, 0)
+    model, report = import_checkpoint(options.checkpoint, options.pictures, options.first_row)
+    entry = imported(sha256(model).hexdigest())
+    for line in report:
+        say(line)
+    say(f"stored as {store_weights(entry, model)}")
+    print(entry.full_name)

@@ -1,14 +1,16 @@
 """Peers: other people's networks, measured in an environment of their own, beside a benchmark of the same pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
-from .results import CodecResults, PictureFacts, Results
+from ...datasets.published import digest
+from .results import CodecResults, Results
 
 
-def read_peer(path: Path, results: Results) -> tuple[CodecResults, ...]:
-    """The codecs in a file that `compressai_peer` wrote, their samples under the names of pictures in `results`.
+def read_peer(path: Path, pictures: Sequence[Path]) -> tuple[CodecResults, ...]:
+    """The codecs in a file that `compressai_peer` wrote, their samples under the names that these pictures have here.
 
     Raises ValueError, one line, for another kind of file, or one that was measured on other pictures.
     """
@@ -18,18 +20,15 @@ def read_peer(path: Path, results: Results) -> tuple[CodecResults, ...]:
         raise ValueError(f"{path}: {error}") from None
     if not peer.codecs or any(codec.kind != "peer" for codec in peer.codecs):
         raise ValueError(f"{path}: a benchmark, but not one of peers")
-    if peer.pictures_digest != results.pictures_digest:
+    if peer.pictures_digest != (here := digest(pictures)):
         raise ValueError(
             f"{path}: measured on other pictures: {len(peer.pictures)} of digest {peer.pictures_digest[:16]}, "
-            f"not {len(results.pictures)} of {results.pictures_digest[:16]}"
+            f"not {len(pictures)} of {here[:16]}"
         )
-    pairs = zip(_by_content(peer.pictures), _by_content(results.pictures), strict=True)
-    names = {theirs.name: ours.name for theirs, ours in pairs}
+    theirs = sorted((picture.sha256, picture.name) for picture in peer.pictures)
+    ours = sorted((sha256(picture.read_bytes()).hexdigest(), picture.name) for picture in pictures)
+    names = {old: new for (_, old), (_, new) in zip(theirs, ours, strict=True)}
     return tuple(
         replace(codec, samples=tuple(replace(sample, picture=names[sample.picture]) for sample in codec.samples))
         for codec in peer.codecs
     )
-
-
-def _by_content(pictures: Iterable[PictureFacts]) -> list[PictureFacts]:
-    return sorted(pictures, key=lambda picture: (picture.sha256, picture.name))

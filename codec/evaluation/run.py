@@ -19,7 +19,7 @@ from .network_costs import network_costs
 from .peak_memory import peak_memory_bytes
 from .results import CodecResults, PictureFacts, Results, Sample
 from .sample_cache import SampleCache
-from .subjects import Subject, find_subjects
+from .subjects import Subject, absent_unasked, find_subjects
 from .test_sets import TestSet
 
 if TYPE_CHECKING:
@@ -81,13 +81,13 @@ def run_bench(request: Request, progress: Progress) -> Results:
         threads=request.threads,
         jobs=request.jobs,
         codecs=tuple(_codec_results(subject, samples[subject.name], request) for subject in subjects),
-        absent=tuple(absent),
+        absent=(*absent, *absent_unasked(request.codecs)),
     )
 
 
 def _ladder(subject: Subject, request: Request) -> tuple[float, ...]:
     ladder = subject.qualities
-    if subject.kind == "lcodec" and request.qualities is not None:
+    if subject.kind == "lcodec" and request.qualities is not None and not subject.one_rate:
         ladder = request.qualities
     count = request.most_qualities
     if count is None or count >= len(ladder):

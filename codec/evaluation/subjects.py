@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import __version__
-from ..api import codec
-from ..registry import MODELS, by_name
+from ...formats.container import unpack
+from ..api import codec, codec_for
+from ..registry import IMPORTED_NAME, MODELS, Entry, by_name
 from . import anchor_codecs
 from .results import Kind
 
@@ -44,7 +45,8 @@ MODEL_QUALITIES = (0.0, 12.5, 25.0, 37.5, 50.0, 62.5, 75.0, 87.5, 100.0)
 class Subject:
     """A codec under test. `qualities` are of its own scale; `encode` returns whole files, whose every byte counts.
 
-    `version` names libraries and weights: it is part of what results are cached by.
+    `version` names libraries and weights: it is part of what results are cached by. The qualities of models of one rate
+    cannot be chosen.
     """
 
     name: str
@@ -54,15 +56,18 @@ class Subject:
     qualities: tuple[float, ...]
     encode: Callable[[Pixels, float], bytes]
     decode: Callable[[bytes], Pixels]
+    one_rate: bool = False
 
 
 def is_model(name: str) -> bool:
-    """Whether a name is that of a model of ours, with or without its weights."""
-    return name.split("-")[0] in {entry.name for entry in MODELS}
+    """Whether a name is that of a model of ours, with or without its weights, or of several."""
+    return name.split("+")[0].split("-")[0] in {IMPORTED_NAME, *(entry.name for entry in MODELS)}
 
 
 def find_subject(name: str, device: "Device" = "auto") -> Subject:
     """The codec of a name: `base`, `base-90bd4ae3c818b516`, `jpeg`, `jpeg-444`, in any case.
+
+    Models of one rate joined by `+` are one codec, whose qualities are their places from 1 on.
 
     Raises ValueError, listing what there is, for an unknown name; ImportError, one line, for a codec that is absent.
     """
@@ -98,23 +103,42 @@ def find_subjects(names: Sequence[str], device: "Device") -> tuple[list[Subject]
     return list(found.values()), absent
 
 
+def absent_unasked(names: Sequence[str]) -> list[str]:
+    """A line for each codec that has a short name, was not asked for, and could not have been measured here."""
+    asked = {SHORT_NAMES.get(name.lower(), name.lower()) for name in names}
+    others = [anchor_codecs.by_name(full_name) for full_name in SHORT_NAMES.values() if full_name not in asked]
+    return [why for other in others if (why := other.absence()) is not None]
+
+
+def ladder(name: str) -> list[Entry]:
+    """The models of a name: one, or several of one rate joined by `+`. Raises ValueError."""
+    entries = [by_name(part) for part in name.split("+")]
+    if len(entries) > 1 and not all(entry.one_rate for entry in entries):
+        raise ValueError(f"only models of one rate can be joined, not {name}")
+    return entries
+
+
 def _model(name: str, device: "Device") -> Subject:
-    entry = by_name(name)
+    entries = ladder(name)
+    one_rate = entries[0].one_rate
 
     # Loaded when first used, and kept by `codec`: a list of names shall not cost the weights of all.
     def encode(pixels: Pixels, quality: float) -> bytes:
+        if one_rate:
+            return codec(entries[round(quality) - 1].full_name, device).encode(pixels)
         return codec(name, device).encode(pixels, quality)
 
     def decode(data: bytes) -> Pixels:
-        return codec(name, device).decode(data)
+        return codec_for(unpack(data), device).decode(data)
 
     libraries = ", ".join(f"{library} {metadata.version(library)}" for library in ("torch", "constriction"))
     return Subject(
         name=name,
         kind="lcodec",
-        settings=f"quality swept, {device} device, float32 synthesis",
-        version=f"lcodec {__version__}, weights {entry.weights}, {libraries}",
-        qualities=MODEL_QUALITIES,
+        settings=f"{'one rate each' if one_rate else 'quality swept'}, {device} device, float32 synthesis",
+        version=f"lcodec {__version__}, weights {' '.join(entry.weights for entry in entries)}, {libraries}",
+        qualities=tuple(float(i + 1) for i in range(len(entries))) if one_rate else MODEL_QUALITIES,
         encode=encode,
         decode=decode,
+        one_rate=one_rate,
     )

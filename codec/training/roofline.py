@@ -97,6 +97,8 @@ def _macs(func: Any, args: Any, outputs: list[Tensor]) -> int:
             return int(outputs[0].numel() * args[0].shape[-1])
         case "aten::addcmul_":
             return outputs[0].numel()
+        case "aten::conv_transpose2d":
+            return int(args[0].numel() * prod(args[1].shape[1:]))
         case "aten::convolution" | "aten::conv2d":
             return outputs[0].numel() * int(prod(args[1].shape[1:]))
         case "aten::convolution_backward":

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from ...entropy.convert import to_float
+from ...entropy.exact_prior import ExactPrior
 from ...formats.errors import ModelError
-from ..model import Model
+from ..model import Model, Transforms
 from .checkpoint import load_average
 from .recipe import Recipe
 
@@ -32,6 +33,8 @@ def read_start(path: Path) -> tuple[Model, Recipe | None]:
             coding = unpack_model(path.read_bytes(), torch.device("cpu"))
         except (OSError, ModelError):
             raise not_a_checkpoint from None
+    if not isinstance(coding.transforms, Transforms) or not isinstance(coding.prior, ExactPrior):
+        raise ValueError(f"{path}: a model of another program cannot be trained here")
     model = Model(coding.transforms.config)
     model.transforms.load_state_dict(coding.transforms.state_dict())
     model.prior = to_float(coding.prior)
