@@ -156,7 +156,12 @@ def as_pixels(image: ImageLike) -> Pixels:
 
 def gain_index_of(quality: float) -> int:
     """Quality 0 to 100 in the fixed-point steps that a file stores. Raises ValueError outside."""
-    if not isinstance(quality, int | float) or not math.isfinite(quality) or not 0 <= quality <= 100:
+    if (
+        isinstance(quality, bool)
+        or not isinstance(quality, int | float)
+        or not math.isfinite(quality)
+        or not 0 <= quality <= 100
+    ):
         raise ValueError(f"quality is a number from 0 to 100, not {quality!r}")
     return round(quality * GAIN_STEPS / 100)
 
