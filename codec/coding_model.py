@@ -13,7 +13,7 @@ from ..entropy.fixed import GAIN_STEPS
 from ..entropy.tables import Rows
 from .gdn_model import GdnTransforms
 from .model import Transforms
-from .transforms.gated import STRIDE
+from .transforms.frame import STRIDE
 
 
 class CodingModel:

@@ -8,20 +8,16 @@ from torch import Tensor, nn
 from ..entropy.float_twin import FLOAT
 from ..entropy.prior import LatentPrior, PriorConfig
 from ..entropy.rate import latent_rate
-from .transforms.gated import GatedAnalysis, GatedSynthesis
+from .transforms.families import FAMILIES
 from .transforms.hyper import HyperAnalysis
-from .transforms.jpeg import LATENTS as JPEG_LATENTS
-from .transforms.jpeg import JpegAnalysis, JpegSynthesis
-
-TRANSFORMS = ("gated", "plain", "jpeg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
     """Sizes of a model: N transform channels, blocks each way, M latents, P entropy channels, Z hyper-latents.
 
-    `transform` names the analysis and synthesis: `gated` is the learned one of `base`, `plain` the same without its
-    linear bypass, `jpeg` is fixed and has neither width nor depth.
+    `transform` names the analysis and synthesis in `transforms.families`: `gated` is the learned one of `base`, `plain`
+    the same without its linear bypass, `jpeg` is fixed and has neither width nor depth.
     """
 
     width: int = 0
@@ -35,15 +31,17 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         sizes = (self.width, self.analysis_depth, self.synthesis_depth)
-        if self.transform not in TRANSFORMS:
-            raise ValueError(f"transform must be one of {', '.join(TRANSFORMS)}, not {self.transform!r}")
-        if self.transform == "jpeg" and (max(sizes) > 0 or self.latents != JPEG_LATENTS):
-            raise ValueError(f"the jpeg transform has {JPEG_LATENTS} latents and neither width nor depth")
-        if self.transform != "jpeg" and min(sizes) < 1:
+        if (family := FAMILIES.get(self.transform)) is None:
+            raise ValueError(f"transform must be one of {', '.join(FAMILIES)}, not {self.transform!r}")
+        if family.latents not in (None, self.latents):
+            raise ValueError(f"the {self.transform} transform has {family.latents} latents, not {self.latents}")
+        if family.fixed and max(sizes) > 0:
+            raise ValueError(f"the {self.transform} transform has neither width nor depth")
+        if not family.fixed and min(sizes) < 1:
             raise ValueError("a learned transform needs width, analysis_depth and synthesis_depth of 1 or more")
 
     def prior(self) -> PriorConfig:
-        return PriorConfig(self.latents, self.prior_width, self.hyper, self.schedule, self.transform == "jpeg")
+        return PriorConfig(self.latents, self.prior_width, self.hyper, self.schedule, FAMILIES[self.transform].whole)
 
 
 class Transforms(nn.Module):
@@ -52,15 +50,11 @@ class Transforms(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        fixed, bypass = config.transform == "jpeg", config.transform == "gated"
+        family = FAMILIES[config.transform]
         # The order of the parts is that of the parameters, by which seeds and checkpoints go.
-        self.analysis: nn.Module = (
-            JpegAnalysis() if fixed else GatedAnalysis(config.width, config.analysis_depth, config.latents, bypass)
-        )
+        self.analysis = family.analysis(config.width, config.analysis_depth, config.latents)
         self.hyper_analysis = HyperAnalysis(config.latents, config.prior_width, config.hyper)
-        self.synthesis: nn.Module = (
-            JpegSynthesis() if fixed else GatedSynthesis(config.width, config.synthesis_depth, config.latents, bypass)
-        )
+        self.synthesis = family.synthesis(config.width, config.synthesis_depth, config.latents)
 
 
 class Model(nn.Module):

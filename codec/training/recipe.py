@@ -8,7 +8,7 @@ from typing import Any
 
 from ...entropy.schedule import SCHEDULES
 from ..model import ModelConfig
-from ..transforms.gated import STRIDE
+from ..transforms.frame import STRIDE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,9 @@
-"""Analysis and synthesis of the `base` family: gated depthwise blocks beside a linear bypass.
+"""The block of `base`: a depthwise convolution and a gated feed-forward."""
 
-```
-        ┌───────────────── bypass (2x2 merge of DCT channels) ─────────┐
-rgb ──► front ─► enter ─► blocks at 1/8 ─► gain ─► merge to 1/16 ─► (+) ─► gain ─► y
-```
-"""
-
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .bypass import merge_weights
-from .front import CHANNELS, Front
-from .gain import QualityGain
-
-STRIDE = 16
-# Log-gain of the latents at quality 0 and 1: quantisation steps of about 95 and 8 grey levels to begin with.
-_LATENT_GAIN = (-1.1, 1.4)
-# Unbounded, the product of two linear maps squares the features in every block, and training diverged.
-_GATE_LIMIT = 4.0
+from .feed_forward import gated
 
 
 class GatedBlock(nn.Module):
@@ -34,75 +19,5 @@ class GatedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))
-        gate, value = self.expand(x).chunk(2, 1)
-        fed: Tensor = self.reduce(F.hardtanh(gate, 0.0, _GATE_LIMIT) * value)
+        fed: Tensor = self.reduce(gated(self.expand(x)))
         return x + fed
-
-
-class GatedAnalysis(nn.Module):
-    """Picture to latents: rgb (B, 3, H, W) in [0, 1] and q (B,) -> y (B, M, H/16, W/16) in quantisation steps.
-
-    H and W are multiples of 16.
-    """
-
-    def __init__(self, width: int, depth: int, latents: int, bypass: bool = True) -> None:
-        """bypass: without it, the nonlinear branch alone, at its full initial scale."""
-        super().__init__()
-        self.front = Front()
-        self.enter = nn.Conv2d(CHANNELS, width, 1)
-        self.blocks = nn.Sequential(*[GatedBlock(width) for _ in range(depth)])
-        self.gain = QualityGain(width)
-        self.merge = nn.Conv2d(4 * width, latents, 1)
-        self.bypass = nn.Conv2d(4 * CHANNELS, latents, 1, bias=False) if bypass else None
-        self.latent_gain = QualityGain(latents, *_LATENT_GAIN)
-        if self.bypass is None:
-            return
-        with torch.no_grad():
-            # The nonlinear branch starts near zero: step 0 is a plain transform codec.
-            self.merge.weight.mul_(0.01)
-            self.bypass.weight.copy_(merge_weights(latents, self.front.spread)[:, :, None, None])
-
-    def forward(self, rgb: Tensor, q: Tensor) -> Tensor:
-        bands = self.front(rgb)  # (B, 192, H/8, W/8)
-        features = self.blocks(self.enter(bands)) * self.gain(q)
-        y: Tensor = self.merge(F.pixel_unshuffle(features, 2))  # (B, M, H/16, W/16)
-        if self.bypass is not None:
-            with torch.autocast(bands.device.type, enabled=False):
-                y = self.bypass(F.pixel_unshuffle(bands.float(), 2)) + y
-        gained: Tensor = y * self.latent_gain(q)
-        return gained
-
-
-class GatedSynthesis(nn.Module):
-    """Decoded latents to picture: y_hat (B, M, h, w) in quantisation steps and q (B,) -> rgb (B, 3, 16h, 16w)."""
-
-    def __init__(self, width: int, depth: int, latents: int, bypass: bool = True) -> None:
-        """bypass: without it, the nonlinear branch alone, at its full initial scale."""
-        super().__init__()
-        self.front = Front()
-        self.latent_gain = QualityGain(latents, -_LATENT_GAIN[0], -_LATENT_GAIN[1])
-        self.split = nn.Conv2d(latents, 4 * width, 1)
-        self.gain = QualityGain(width)
-        self.blocks = nn.Sequential(*[GatedBlock(width) for _ in range(depth)])
-        self.leave = nn.Conv2d(width, CHANNELS, 1)
-        self.bypass = nn.Conv2d(latents, 4 * CHANNELS, 1, bias=False) if bypass else None
-        if self.bypass is None:
-            return
-        with torch.no_grad():
-            self.leave.weight.mul_(0.01)
-            assert self.leave.bias is not None
-            self.leave.bias.zero_()
-            weights = merge_weights(latents, self.front.spread)
-            # The rows are orthogonal, so the pseudo-inverse is the transpose over the squared row norms.
-            inverse = (weights / weights.square().sum(1, keepdim=True)).t()
-            self.bypass.weight.copy_(inverse[:, :, None, None])
-
-    def forward(self, y_hat: Tensor, q: Tensor) -> Tensor:
-        scaled = y_hat * self.latent_gain(q)
-        features = F.pixel_shuffle(self.split(scaled), 2) * self.gain(q)  # (B, N, H/8, W/8)
-        bands: Tensor = self.leave(self.blocks(features))  # (B, 192, H/8, W/8)
-        if self.bypass is not None:
-            with torch.autocast(y_hat.device.type, enabled=False):
-                bands = F.pixel_shuffle(self.bypass(scaled), 2) + bands
-        with torch.autocast(y_hat.device.type, enabled=False):
-            return self.front.inverse(bands.float())
