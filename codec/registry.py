@@ -6,7 +6,7 @@ addresses by `base-90bd4ae3c818b516`. Plain `base` is the model with the weights
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ from ..formats.errors import UnsupportedError
 PACKAGED = Path(__file__).parent / "weights"
 
 # In use, inside the package or to be downloaded; replaced by better ones; a user's own; or not known to this version.
-Standing = Literal["shipped", "released", "retired", "imported", "unlisted"]
+Standing = Literal["shipped", "released", "retired", "brought", "unlisted"]
 
 _DIGITS = 2 * WEIGHTS_HASH_BYTES
 _DIGEST = re.compile(rf"[0-9a-f]{{{_DIGITS}}}|[0-9a-f]{{64}}")
@@ -95,15 +95,16 @@ RETIRED = (
     ),
 )
 
-# Models that users bring share one id and one name: which one it is, the weights say.
-IMPORTED_ID, IMPORTED_NAME = 4, "compressai"
+# Models that users bring share an id and a name by where they come from; which one it is, the weights say.
+_COMPRESSAI = Entry(4, "compressai", "0" * 64, "brought", "trained with CompressAI, one rate", one_rate=True)
+_OWN = Entry(5, "own", "0" * 64, "brought", "trained with lcodec by its user")
+BROUGHT = (_COMPRESSAI, _OWN)
 
-if len({entry.wire_id for entry in MODELS}) != len(MODELS) or len({entry.name for entry in MODELS}) != len(MODELS):
+_KNOWN = (*MODELS, *BROUGHT)
+if len({entry.wire_id for entry in _KNOWN}) != len(_KNOWN) or len({entry.name for entry in _KNOWN}) != len(_KNOWN):
     raise AssertionError("duplicate model id or name")
 if len({entry.sha256 for entry in (*MODELS, *RETIRED)}) != len(MODELS) + len(RETIRED):
     raise AssertionError("weights listed twice")
-if any(entry.wire_id == IMPORTED_ID or entry.name == IMPORTED_NAME for entry in MODELS):
-    raise AssertionError("a model under the id or the name of imported ones")
 if any(entry.standing not in ("shipped", "released") for entry in MODELS):
     raise AssertionError("a model in use that is neither shipped nor released")
 if any(entry.standing != "retired" for entry in RETIRED):
@@ -118,17 +119,18 @@ def by_name(name: str) -> Entry:
             return entry
         if entry.name == model:
             return _with_weights(entry, weights)
-    if model == IMPORTED_NAME:
-        return imported(weights)
-    if name == IMPORTED_NAME:
-        raise ValueError(f"models of CompressAI are named with their weights, {name}-{'0123456789abcdef'}")
+    for entry in BROUGHT:
+        if entry.name == model:
+            return replace(entry, sha256=weights)
+        if entry.name == name:
+            raise ValueError(f"models that users bring are named with their weights, {name}-0123456789abcdef")
     raise ValueError(f"there is no model {name!r}; the models are {', '.join(e.name for e in MODELS)}")
 
 
-def imported(sha256: str) -> Entry:
-    """A model that `lcodec import` made. Raises ValueError where the digits are none of SHA-256."""
-    text = "trained with CompressAI, one rate"
-    return Entry(IMPORTED_ID, IMPORTED_NAME, sha256, "imported", text, one_rate=True)
+def brought(name: str, data: bytes) -> Entry:
+    """The model in the bytes of a model file that a user brings, under one of the names in BROUGHT."""
+    (entry,) = (entry for entry in BROUGHT if entry.name == name)
+    return replace(entry, sha256=hashlib.sha256(data).hexdigest())
 
 
 def by_file(wire_id: int, weights_hash: bytes) -> Entry:
@@ -136,8 +138,9 @@ def by_file(wire_id: int, weights_hash: bytes) -> Entry:
     for entry in MODELS:
         if entry.wire_id == wire_id:
             return _with_weights(entry, weights_hash.hex())
-    if wire_id == IMPORTED_ID:
-        return imported(weights_hash.hex())
+    for entry in BROUGHT:
+        if entry.wire_id == wire_id:
+            return replace(entry, sha256=weights_hash.hex())
     raise UnsupportedError(f"the file needs model {wire_id}, which this version of lcodec does not have")
 
 

@@ -129,7 +129,7 @@ def test_the_command_line_from_checkpoint_to_picture(folder, tmp_path):
     done = lcodec("encode", source, "-o", coded, "-m", name, "--threads", "1")
     assert done.returncode == 0, done.stderr.decode()
     about = lcodec("info", coded).stdout.decode()
-    assert "quality   of one rate" in about and f"weights {name[11:]}, imported" in about
+    assert "quality   of one rate" in about and f"weights {name[11:]}, brought" in about
     assert lcodec("verify", coded, "--threads", "1").returncode == 0
     assert lcodec("decode", coded, "-o", tmp_path / "a.png", "--threads", "1").returncode == 0
     assert read_picture((tmp_path / "a.png").read_bytes()).pixels.shape == (97, 131, 3)

@@ -39,6 +39,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
     task = models.add_mutually_exclusive_group()
     task.add_argument("--verify", action="store_true", help="read the files and compare their SHA-256")
     task.add_argument("--path", metavar="NAME", help="print only where the weights of this model are")
+    task.add_argument("--add", type=Path, metavar="FILE", help="keep a model file of your own; print its name")
     task.add_argument("--fetch", metavar="NAME", help="download them from $LCODEC_RELEASES; print where they are")
     models.add_argument("--json", action="store_true", help="as one line of JSON")
 
@@ -104,6 +105,9 @@ def _models(options: argparse.Namespace) -> None:
     from ..registry import by_name
     from ..weights_cache import fetch_weights, find_weights
 
+    if options.add is not None:
+        print(_added(options.add))
+        return
     name = options.path if options.fetch is None else options.fetch
     entries = known() if name is None else (by_name(name),)
     if options.path is not None:
@@ -117,3 +121,19 @@ def _models(options: argparse.Namespace) -> None:
         print("\n".join(as_lines(rows) if name is None else [row.path for row in rows]))
     if damaged := [row.path for row in rows if row.state == "damaged"]:
         raise ModelError(f"damaged: {', '.join(damaged)}")
+
+
+def _added(path: Path) -> str:
+    """The full name of a model file that is now in the cache. Raises ModelError where it holds no usable model."""
+    import torch
+
+    from ..gdn_model import GdnTransforms
+    from ..model_file import unpack_model
+    from ..registry import brought
+    from ..weights_cache import store_weights
+
+    data = read_input(str(path))
+    model = unpack_model(data, torch.device("cpu"))
+    entry = brought("compressai" if isinstance(model.transforms, GdnTransforms) else "own", data)
+    store_weights(entry, data)
+    return entry.full_name

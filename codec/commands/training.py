@@ -1,11 +1,13 @@
-"""The verbs that make models: data pack, train, plot, export, import."""
+"""The verbs that make models: data pack, train, plot, export, import, ablate."""
 
 import argparse
-from hashlib import sha256
+import os
+import shlex
+import sys
 from pathlib import Path
 
 from ...formats.files import check_output, write_output
-from .arguments import Verbs, add_data, add_output, add_threads, positive, say, start_torch
+from .arguments import Verbs, add_data, add_output, add_threads, numbers, positive, say, start_torch
 
 
 def add_training_verbs(verbs: Verbs) -> None:
@@ -25,6 +27,7 @@ def add_training_verbs(verbs: Verbs) -> None:
     train.add_argument("recipe", help="TOML file")
     train.add_argument("-o", "--output", required=True, help="checkpoint to write, or to go on from with --resume")
     train.add_argument("--minutes", type=float, default=60.0, help="time budget of a fresh run (default 60)")
+    train.add_argument("--steps", type=positive, help="a budget in steps in place of minutes")
     train.add_argument("--resume", action="store_true", help="go on to the end of an interrupted or paused run")
     train.add_argument("--pause-after", type=float, metavar="MINUTES", help="stop then, to be resumed")
     train.add_argument(
@@ -57,6 +60,19 @@ def add_training_verbs(verbs: Verbs) -> None:
     importing.add_argument("--first-row", type=int, default=0, help="first table row that is coded (default 0: all)")
     add_threads(importing)
 
+    text = "train transforms on equal terms and compare their real files; goes on where an earlier call stood"
+    ablate = verbs.add("ablate", _ablate, text)
+    ablate.add_argument("recipe", type=Path, help="TOML file")
+    ablate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the runs")
+    ablate.add_argument("--transforms", required=True, metavar="LIST", help="comma-separated; the first is the anchor")
+    ablate.add_argument("--seeds", type=numbers, default=(0.0, 1.0), metavar="LIST", help="default 0,1")
+    ablate.add_argument("--steps", type=positive, required=True, help="of every run")
+    ablate.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe (repeatable)"
+    )
+    add_data(ablate)
+    add_threads(ablate)
+
 
 def _pack(options: argparse.Namespace) -> None:
     from ...datasets.pack import Settings, pack
@@ -81,6 +97,7 @@ def _train(options: argparse.Namespace) -> None:
         start=options.start,
         other_pictures=options.other_pictures,
         mode=options.mode or default_mode(),
+        steps=options.steps,
     )
     run_training(Path(options.recipe), options.set, Path(options.output), options.data, session)
 
@@ -105,13 +122,31 @@ def _export(options: argparse.Namespace) -> None:
 
 def _import(options: argparse.Namespace) -> None:
     from ..compressai import import_checkpoint
-    from ..registry import imported
+    from ..registry import brought
     from ..weights_cache import store_weights
 
     start_torch(options, 0)
     model, report = import_checkpoint(options.checkpoint, options.pictures, options.first_row)
-    entry = imported(sha256(model).hexdigest())
+    entry = brought("compressai", model)
     for line in report:
         say(line)
     say(f"stored as {store_weights(entry, model)}")
     print(entry.full_name)
+
+
+def _ablate(options: argparse.Namespace) -> None:
+    from ..ablation import Ablation, ablate
+
+    start_torch(options, 0)
+    ablation = Ablation(
+        recipe=options.recipe,
+        changes=tuple(options.set),
+        transforms=tuple(options.transforms.split(",")),
+        seeds=tuple(int(seed) for seed in options.seeds),
+        steps=options.steps,
+        folder=options.output,
+        data=options.data,
+        threads=options.threads or os.cpu_count() or 1,
+        command=shlex.join(["lcodec", *sys.argv[1:]]),
+    )
+    print(ablate(ablation, say), end="")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ... import __version__
 from ...formats.container import unpack
 from ..api import codec, codec_for
-from ..registry import IMPORTED_NAME, MODELS, Entry, by_name
+from ..registry import BROUGHT, MODELS, Entry, by_name
 from . import anchor_codecs
 from .results import Kind
 
@@ -61,7 +61,7 @@ class Subject:
 
 def is_model(name: str) -> bool:
     """Whether a name is that of a model of ours, with or without its weights, or of several."""
-    return name.split("+")[0].split("-")[0] in {IMPORTED_NAME, *(entry.name for entry in MODELS)}
+    return name.split("+")[0].split("-")[0] in {entry.name for entry in (*MODELS, *BROUGHT)}
 
 
 def find_subject(name: str, device: "Device" = "auto") -> Subject:

@@ -32,6 +32,7 @@ _ENDING_SHARE = 0.02  # of a budget, kept for validation and checkpoints
 class Session:
     """How a run is to be held this time: `minutes` is the whole run's budget, `pause_minutes` this session's.
 
+    `steps` is a budget in place of `minutes`, for runs that are to be compared.
     `resume` goes on from the checkpoint, `start` names other weights to begin with; `other_pictures` allows a resumed
     run to go on with other pictures than it had.
     """
@@ -42,6 +43,7 @@ class Session:
     start: Path | None = None
     other_pictures: bool = False
     mode: Mode = "eager"
+    steps: int | None = None
 
 
 def train(
@@ -66,8 +68,10 @@ def train(
         if session.start is not None:
             start_from(model, recipe, *read_start(session.start))
         average = copy.deepcopy(model).eval()
-        seconds = 60 * session.minutes * (1 - _ENDING_SHARE) - (time.monotonic() - began)
-        steps = max(1, round(workers.agree(seconds / update.seconds_per_step())))
+        steps = session.steps or 0
+        if not steps:
+            seconds = 60 * session.minutes * (1 - _ENDING_SHARE) - (time.monotonic() - began)
+            steps = max(1, round(workers.agree(seconds / update.seconds_per_step())))
         state = Checkpoint(recipe, 0, steps, pictures.digest)
     log = RunLog(path.with_name(path.name + ".csv"), state.step) if workers.rank == 0 else None
     if log is not None:

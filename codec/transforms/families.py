@@ -5,10 +5,15 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from .dct import DctAnalysis, DctSynthesis
 from .frame import FramedAnalysis, FramedSynthesis, MakeBlock
+from .frequency_aware import frequency_aware_block
 from .gated import GatedBlock
 from .jpeg import LATENTS as JPEG_LATENTS
 from .jpeg import JpegAnalysis, JpegSynthesis
+from .linear_attention import KERNELS, LinearAttention
+from .swin import SwinV2Block, swin_block
+from .token_block import TokenBlock
 
 # From N channels, the number of blocks and M latents.
 Make = Callable[[int, int, int], nn.Module]
@@ -41,9 +46,22 @@ def _gated(width: int, index: int) -> nn.Module:
     return GatedBlock(width)
 
 
+def _linear(kernel: str) -> MakeBlock:
+    return lambda width, index: TokenBlock(width, LinearAttention(width, kernel))
+
+
 FAMILIES = {
     "gated": framed(_gated),
     "plain": framed(_gated, bypass=False),
+    "swin": framed(swin_block),
+    "swin-v2": framed(SwinV2Block),
+    "frequency-aware": framed(frequency_aware_block),
+    **{f"linear-{kernel}": framed(_linear(kernel)) for kernel in KERNELS},
+    "dct": Family(
+        analysis=lambda width, depth, latents: DctAnalysis(latents),
+        synthesis=lambda width, depth, latents: DctSynthesis(latents),
+        fixed=True,
+    ),
     "jpeg": Family(
         analysis=lambda width, depth, latents: JpegAnalysis(),
         synthesis=lambda width, depth, latents: JpegSynthesis(),
