@@ -5,8 +5,8 @@ recipe x transforms x seeds ─► checkpoints ─► exact models ─► files 
                                                           └─► square pictures of three sizes ─► seconds, memory
 ```
 
-What is finished is kept: an interrupted call goes on when it is made again, and calls with other seeds or transforms can
-run side by side into one folder before a last call with all of them draws the tables.
+What is finished is kept: an interrupted call goes on when it is made again, and calls with other seeds or transforms
+can run side by side into one folder before a last call with all of them draws the tables.
 """
 
 import statistics
@@ -42,7 +42,7 @@ _FIRST_ROW = 6
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What to compare: a recipe with each transform and seed for so many steps, in a folder; the first is the anchor."""
+    """What to compare: a recipe with each transform and seed for so many steps; the first transform is the anchor."""
 
     recipe: Path
     changes: tuple[str, ...]
