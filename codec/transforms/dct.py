@@ -34,11 +34,11 @@ class _BlockDct(nn.Module):
     order: Tensor
     place: Tensor
 
-    def __init__(self, latents: int, direction: float) -> None:
+    def __init__(self, latents: int, dct: Tensor | None, direction: float) -> None:
         super().__init__()
         self.gain = QualityGain(latents, direction * _LOG_GAIN[0], direction * _LOG_GAIN[1])
         chosen = strongest_bands(latents)
-        dct = dct_matrix(BLOCK)
+        dct = dct_matrix(BLOCK) if dct is None else dct
         basis = torch.einsum("ui,vj->uvij", dct, dct).reshape(_BANDS, _BANDS)
         self.counts = [int((chosen // _BANDS == colour).sum()) for colour in range(3)]
         for colour in range(3):
@@ -53,8 +53,9 @@ class _BlockDct(nn.Module):
 class DctAnalysis(_BlockDct):
     """rgb (B, 3, H, W) in [0, 1], sides multiples of 16, and q (B,) -> y (B, M, H/16, W/16) in quantisation steps."""
 
-    def __init__(self, latents: int) -> None:
-        super().__init__(latents, 1.0)
+    def __init__(self, latents: int, dct: Tensor | None = None) -> None:
+        """dct: another orthonormal transform of 16 points, (16, 16) float64, rows by frequency."""
+        super().__init__(latents, dct, 1.0)
 
     def forward(self, rgb: Tensor, q: Tensor) -> Tensor:
         with torch.autocast(rgb.device.type, enabled=False):
@@ -68,8 +69,9 @@ class DctAnalysis(_BlockDct):
 class DctSynthesis(_BlockDct):
     """y_hat (B, M, h, w) in quantisation steps and q (B,) -> rgb (B, 3, 16h, 16w)."""
 
-    def __init__(self, latents: int) -> None:
-        super().__init__(latents, -1.0)
+    def __init__(self, latents: int, dct: Tensor | None = None) -> None:
+        """dct: that of the analysis."""
+        super().__init__(latents, dct, -1.0)
 
     def forward(self, y_hat: Tensor, q: Tensor) -> Tensor:
         with torch.autocast(y_hat.device.type, enabled=False):

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from .convnext import ConvNextBlock
+from .dct import BLOCK as DCT_BLOCK
 from .dct import DctAnalysis, DctSynthesis
+from .dct_approximations import orthonormal
 from .frame import FramedAnalysis, FramedSynthesis, MakeBlock
 from .frequency_aware import frequency_aware_block
 from .gated import GatedBlock
+from .hornet import HorNetBlock
 from .jpeg import LATENTS as JPEG_LATENTS
 from .jpeg import JpegAnalysis, JpegSynthesis
 from .linear_attention import KERNELS, LinearAttention
+from .shallow import LinearSynthesis, TwoLayerSynthesis
 from .swin import SwinV2Block, swin_block
 from .token_block import TokenBlock
+from .wavelet import WaveletAnalysis, WaveletSynthesis
 
 # From N channels, the number of blocks and M latents.
 Make = Callable[[int, int, int], nn.Module]
@@ -50,16 +56,39 @@ def _linear(kernel: str) -> MakeBlock:
     return lambda width, index: TokenBlock(width, LinearAttention(width, kernel))
 
 
+def _convnext(width: int, index: int) -> nn.Module:
+    return ConvNextBlock(width)
+
+
+def _hornet(width: int, index: int) -> nn.Module:
+    return HorNetBlock(width)
+
+
+_SHALLOW_WIDTH = 32  # of the hidden layer, whatever the width of the analysis
+_GATED = framed(_gated)
+
 FAMILIES = {
-    "gated": framed(_gated),
+    "gated": _GATED,
     "plain": framed(_gated, bypass=False),
+    "convnext": framed(_convnext),
+    "hornet": framed(_hornet),
     "swin": framed(swin_block),
     "swin-v2": framed(SwinV2Block),
     "frequency-aware": framed(frequency_aware_block),
     **{f"linear-{kernel}": framed(_linear(kernel)) for kernel in KERNELS},
+    "wavelet": Family(WaveletAnalysis, WaveletSynthesis),
+    "shallow-linear": Family(_GATED.analysis, lambda width, depth, latents: LinearSynthesis(latents)),
+    "shallow-two-layer": Family(
+        _GATED.analysis, lambda width, depth, latents: TwoLayerSynthesis(_SHALLOW_WIDTH, latents)
+    ),
     "dct": Family(
         analysis=lambda width, depth, latents: DctAnalysis(latents),
         synthesis=lambda width, depth, latents: DctSynthesis(latents),
+        fixed=True,
+    ),
+    "dct-multiplierless": Family(
+        analysis=lambda width, depth, latents: DctAnalysis(latents, orthonormal(DCT_BLOCK)),
+        synthesis=lambda width, depth, latents: DctSynthesis(latents, orthonormal(DCT_BLOCK)),
         fixed=True,
     ),
     "jpeg": Family(

@@ -1,4 +1,4 @@
-"""JPEG's own transform behind the socket of the learned ones: the analysis and synthesis of the model `dct`.
+"""JPEG's own transform behind the socket of the learned ones: the analysis and synthesis of the model `lattice`.
 
 ```
 rgb ─► Y ──────────────► 8x8 DCT ─► / table, round ─► 2x2 blocks as channels ─┐
