@@ -1,6 +1,10 @@
 """Every family of transforms in the socket: it trains, converts, and codes real files at odd sizes."""
 
+import math
+
+import numpy as np
 import pytest
+import scipy.fft
 import torch
 from checks import ROOT, assert_one_line_error, picture, run_cli
 
@@ -136,3 +140,26 @@ def test_a_model_of_ones_own_is_kept_under_its_name(tmp_path, cut):
     assert_one_line_error(run_cli("models", "--add", path))
     with pytest.raises(ValueError, match="named with their weights"):
         Codec("own", "cpu")
+
+
+def test_the_dct_is_what_the_specification_says():
+    """SPEC 19.4 in numpy and scipy alone."""
+    synthesis = DctSynthesis(24)
+    torch.nn.init.normal_(synthesis.gain.log_gain)
+    table, q, (h, w) = synthesis.gain.log_gain.detach().numpy(), 0.7, (2, 3)
+    y = np.random.default_rng(0).normal(size=(24, h, w))
+    bands = [(c, u, v) for c in range(3) for u in range(16) for v in range(16)]
+    bands.sort(key=lambda band: -(1, 0.5, 0.35)[band[0]] / (1 + math.hypot(*band[1:])))
+    knot = int(8 * q)
+    log_gain = table[knot] + (8 * q - knot) * (table[knot + 1] - table[knot])
+    coefficients = np.zeros((3, h, w, 16, 16))
+    for latent, (c, u, v) in enumerate(bands[:24]):
+        coefficients[c, :, :, u, v] = y[latent] * np.exp(log_gain[latent]) / 8
+    blocks = scipy.fft.idctn(coefficients, axes=(3, 4), norm="ortho")
+    planes = blocks.transpose(0, 1, 3, 2, 4).reshape(3, 16 * h, 16 * w)
+    rows = np.array([(1, 1, 1), (1, 0, -1), (-1, 2, -1)])
+    colour = rows / np.sqrt((rows**2).sum(1, keepdims=True))
+    expected = 0.5 + np.einsum("pc,phw->chw", colour, planes)
+    with torch.no_grad():
+        found = synthesis(torch.from_numpy(y)[None].float(), torch.tensor([q]))[0].numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-4)
