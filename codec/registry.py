@@ -84,6 +84,13 @@ MODELS = (
         "shipped",
         "JPEG's coefficients, for pictures that were JPEGs before",
     ),
+    Entry(
+        6,
+        "dct",
+        "9ddb05b226e3d3b96ccf1e92a5876f348f348b4ffedfd541e3f51d660c8bcb5c",
+        "shipped",
+        "the fast one: a DCT with learned quantisation and entropy model",
+    ),
 )
 RETIRED = (
     Entry(
