@@ -72,7 +72,7 @@ MODELS = (
     Entry(
         2,
         "base",
-        "d0436bf76d0284b2b7950f80f69806077558602386706e053e08101f1e1c9af4",
+        "539ebb52a9d31e82c3dfbe3b228387af5b27f66a8868c1a457b69429ce1d3d46",
         "shipped",
         "the default: one model for all qualities",
         former_jpegs="lattice",
@@ -99,6 +99,13 @@ RETIRED = (
         "90bd4ae3c818b516af0c88f948c59fab72c11cda28e2a2d3c488a30b0579b5e6",
         "retired",
         "the first base, of lcodec 0.1",
+    ),
+    Entry(
+        2,
+        "base",
+        "d0436bf76d0284b2b7950f80f69806077558602386706e053e08101f1e1c9af4",
+        "retired",
+        "the base of lcodec 0.2 and 0.3",
     ),
 )
 

@@ -1,6 +1,6 @@
 """Prints, as JSON, digests of what the exact path makes of fixed latents and of fixed bytes; run in fresh processes.
 
-`python exact_probe.py MODEL`: the latents are drawn by numpy, so no floating-point layer comes before the coder.
+`python exact_probe.py MODEL ...`: the latents are drawn by numpy, so no floating-point layer comes before the coder.
 """
 
 import hashlib
@@ -43,4 +43,4 @@ def probe(model: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(probe(sys.argv[1])))
+    print(json.dumps([probe(model) for model in sys.argv[1:]]))

@@ -25,22 +25,24 @@ ENVIRONMENTS = {
 }
 
 
-@pytest.fixture(scope="module", params=[entry.name for entry in MODELS])
-def here(request):
+NAMES = [entry.name for entry in MODELS]
+
+
+@pytest.fixture(scope="module")
+def here():
     threads = torch.get_num_threads()
-    yield request.param, probe(request.param)
+    yield [probe(name) for name in NAMES]
     torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
 def test_fresh_processes_agree_whatever_the_processor_may_use(environment, here):
-    model, expected = here
-    done = run_python(str(PROBE), model, environment=environment)
+    done = run_python(str(PROBE), *NAMES, environment=environment)
     assert done.returncode == 0, done.stderr.decode()
-    assert json.loads(done.stdout) == expected
+    assert json.loads(done.stdout) == here
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in MODELS])
+@pytest.mark.parametrize("name", NAMES)
 def test_shipped_model_equals_the_int64_oracle(name):
     coding = unpack_model(read_weights(by_name(name)), torch.device("cpu"))
     oracle = ExactPrior(coding.prior.config, exact_reference)
@@ -53,7 +55,7 @@ def test_shipped_model_equals_the_int64_oracle(name):
         assert crc == coded.symbols_crc and torch.equal(y_hat, coded.y_hat)
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in MODELS])
+@pytest.mark.parametrize("name", NAMES)
 def test_synthesis_differs_by_at_most_one_level_between_kernels(name):
     coding = unpack_model(read_weights(by_name(name)), torch.device("cpu"))
     coded = coding.compress(torch.from_numpy(picture(100, 75)), 6000)
@@ -66,7 +68,7 @@ def test_synthesis_differs_by_at_most_one_level_between_kernels(name):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("name", [entry.name for entry in MODELS])
+@pytest.mark.parametrize("name", NAMES)
 def test_files_cross_between_cpu_and_gpu(name):
     cpu, gpu = Codec(name, "cpu"), Codec(name, "cuda")
     for quality in (5.0, 50.0, 95.0):
