@@ -110,4 +110,4 @@ def test_sizes_that_do_not_fit_the_transform_are_refused():
     with pytest.raises(ValueError, match="384"):
         ModelConfig(latents=320, prior_width=8, hyper=4, transform="jpeg")
     with pytest.raises(ValueError, match="one of gated"):
-        ModelConfig(latents=320, prior_width=8, hyper=4, transform="wavelet")
+        ModelConfig(latents=320, prior_width=8, hyper=4, transform="fourier")
