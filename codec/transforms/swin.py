@@ -21,8 +21,8 @@ _BIAS_HIDDEN = 64
 _MOST_SHARPNESS = math.log(100.0)
 
 
-class WindowAttention(nn.Module):
-    """Attention within windows, (B, N, H, W) -> same, with a bias for every distance of two positions."""
+class _Windowed(nn.Module):
+    """Attention within windows, (B, N, H, W) -> same; `scores` says how well a query and a key of a window agree."""
 
     index: Tensor
 
@@ -32,47 +32,50 @@ class WindowAttention(nn.Module):
         self.windows = windows
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.leave = nn.Conv2d(channels, channels, 1)
-        rows, columns = windows.size
-        self.bias = nn.Parameter(torch.zeros(heads, (2 * rows - 1) * (2 * columns - 1)))
-        self.register_buffer("index", distance_index(rows, columns), persistent=False)
+        self.register_buffer("index", distance_index(*windows.size), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (split_heads(part, self.heads) for part in self.windows.cut(self.qkv(x)).chunk(3, 2))
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3) + self.bias[:, self.index]
-        outside = self.windows.outside(x.shape[2], x.shape[3], x.device)
-        joined: Tensor = self.leave(self.windows.join(join_heads(attend(scores, v, outside)), x.shape[2], x.shape[3]))
+        seen = attend(self.scores(q, k), v, self.windows.outside(x.shape[2], x.shape[3], x.device))
+        joined: Tensor = self.leave(self.windows.join(join_heads(seen), x.shape[2], x.shape[3]))
         return joined
 
+    def scores(self, q: Tensor, k: Tensor) -> Tensor:
+        """q, k (B * windows, heads, L, d) -> (B * windows, heads, L, L)."""
+        raise NotImplementedError
 
-class CosineWindowAttention(nn.Module):
-    """Swin V2's attention within windows, (B, N, H, W) -> same."""
 
-    index: Tensor
+class WindowAttention(_Windowed):
+    """That of the first Swin, with a bias for every distance of two positions."""
+
+    def __init__(self, channels: int, heads: int, windows: Windows) -> None:
+        super().__init__(channels, heads, windows)
+        rows, columns = windows.size
+        self.bias = nn.Parameter(torch.zeros(heads, (2 * rows - 1) * (2 * columns - 1)))
+
+    def scores(self, q: Tensor, k: Tensor) -> Tensor:
+        return (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3) + self.bias[:, self.index]
+
+
+class CosineWindowAttention(_Windowed):
+    """That of Swin V2: cosines, and a bias by a small network over the distances."""
+
     distances: Tensor
 
     def __init__(self, channels: int, heads: int, windows: Windows) -> None:
-        super().__init__()
-        self.heads = heads
-        self.windows = windows
-        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
-        self.leave = nn.Conv2d(channels, channels, 1)
+        super().__init__(channels, heads, windows)
         self.sharpness = nn.Parameter(torch.full((heads, 1, 1), math.log(10.0)))
         self.bias = nn.Sequential(nn.Linear(2, _BIAS_HIDDEN), nn.ReLU(), nn.Linear(_BIAS_HIDDEN, heads, bias=False))
-        rows, columns = windows.size
-        self.register_buffer("index", distance_index(rows, columns), persistent=False)
-        self.register_buffer("distances", log_distances(rows, columns), persistent=False)
+        self.register_buffer("distances", log_distances(*windows.size), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = (split_heads(part, self.heads) for part in self.windows.cut(self.qkv(x)).chunk(3, 2))
-        # Cosines in single precision: their differences decide, and are multiplied by up to a hundred.
-        with torch.autocast(x.device.type, enabled=False):
+    def scores(self, q: Tensor, k: Tensor) -> Tensor:
+        # In single precision: differences of cosines decide, and are multiplied by up to a hundred.
+        with torch.autocast(q.device.type, enabled=False):
             q, k = F.normalize(q.float(), dim=-1), F.normalize(k.float(), dim=-1)
             table = _BIAS_RANGE * torch.sigmoid(self.bias(self.distances))  # (distances, heads)
             sharp = self.sharpness.clamp_max(_MOST_SHARPNESS).exp()
-            scores = (q * sharp) @ k.transpose(2, 3) + table.t()[:, self.index]
-        outside = self.windows.outside(x.shape[2], x.shape[3], x.device)
-        joined: Tensor = self.leave(self.windows.join(join_heads(attend(scores, v, outside)), x.shape[2], x.shape[3]))
-        return joined
+            found: Tensor = (q * sharp) @ k.transpose(2, 3) + table.t()[:, self.index]
+            return found
 
 
 class SwinV2Block(nn.Module):
