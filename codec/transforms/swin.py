@@ -54,7 +54,8 @@ class WindowAttention(_Windowed):
         self.bias = nn.Parameter(torch.zeros(heads, (2 * rows - 1) * (2 * columns - 1)))
 
     def scores(self, q: Tensor, k: Tensor) -> Tensor:
-        return (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3) + self.bias[:, self.index]
+        found: Tensor = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3) + self.bias[:, self.index]
+        return found
 
 
 class CosineWindowAttention(_Windowed):
