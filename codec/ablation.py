@@ -86,7 +86,8 @@ def _trained(ablation: Ablation, transform: str, seed: int, say: Callable[[str],
     record, model = load_average(path)
     if record.steps != ablation.steps:
         raise ValueError(f"{path} is of a run of {record.steps} steps, not {ablation.steps}")
-    packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), _FIRST_ROW)
+    lambdas = (record.recipe.lambda_low, record.recipe.lambda_high)
+    packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), _FIRST_ROW, lambdas)
     entry = brought("own", packed)
     store_weights(entry, packed)
     say(f"{transform}, seed {seed}: {entry.full_name}")

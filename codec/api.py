@@ -37,12 +37,12 @@ class Info:
     comment: str | None
 
 
-def encode(image: "ImageLike", quality: float | None = None, model: str = "base") -> bytes:
-    """Compress a picture: uint8 (H, W, 3) array or tensor, or PIL image; quality 0 to 100, None is 75.
+def encode(image: "ImageLike", quality: float | None = None, model: str = "base", effort: int = 0) -> bytes:
+    """Compress a picture: uint8 (H, W, 3) array or tensor, or PIL image; quality 0 to 100, None is 75; effort 0 to 9.
 
     See `Codec.encode`.
     """
-    return codec(model, "auto").encode(image, quality)
+    return codec(model, "auto").encode(image, quality, effort=effort)
 
 
 def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Pixels":

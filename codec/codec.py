@@ -22,6 +22,7 @@ from .registry import by_file, by_name
 from .weights_cache import read_weights
 
 DEFAULT_QUALITY = 75.0
+EFFORT_ITERATIONS = (0, 10, 20, 40, 60, 100, 160, 240, 350, 500)  # of refinement, by effort
 
 Device = Literal["auto", "cpu", "cuda"]
 Pixels = npt.NDArray[np.uint8]
@@ -45,7 +46,9 @@ class Codec:
         """What identifies the weights in files, hexadecimal."""
         return self.entry.weights
 
-    def encode(self, image: ImageLike, quality: float | None = None, comment: str | None = None) -> bytes:
+    def encode(
+        self, image: ImageLike, quality: float | None = None, comment: str | None = None, effort: int = 0
+    ) -> bytes:
         """Compress a picture into the bytes of an .lcc file.
 
         A picture that was a JPEG before, at the same size and grid, is coded on the lattice of that JPEG, by the model
@@ -55,14 +58,17 @@ class Codec:
             image: uint8 array or tensor (H, W, 3), RGB, or a PIL image; any size from 1x1.
             quality: 0 to 100, real; stored in steps of 100/8192. None is 75, and all that a model of one rate takes.
             comment: text stored beside the picture.
+            effort: 0 to 9; above 0, the latents of this picture are refined (`refinement`), which takes from ten to
+                five hundred times as long and costs a decoder nothing.
 
         Raises:
-            ValueError: for an image or a quality that is none of these.
+            ValueError: for an image, a quality or an effort that is none of these, or effort that the model has no use
+                for.
             UnsupportedError: for a PIL image that holds more than 8-bit RGB can (alpha, 16 bits).
         """
         pixels = as_pixels(image)
         gain_index = self._gain_index(quality)
-        data, y_hat = self._encode(pixels, gain_index, comment)
+        data, y_hat = self._encode(pixels, gain_index, comment, _iterations(effort))
         if self.entry.former_jpegs is None or (jpeg_quality := former_jpeg_quality(pixels)) is None:
             return data
         lattice = self._former_jpegs
@@ -80,9 +86,11 @@ class Codec:
             raise ValueError(f"{self.entry.full_name} was trained for one rate: there is no quality to choose")
         return 0
 
-    def _encode(self, pixels: Pixels, gain_index: int, comment: str | None) -> tuple[bytes, Tensor]:
+    def _encode(
+        self, pixels: Pixels, gain_index: int, comment: str | None, iterations: int = 0
+    ) -> tuple[bytes, Tensor]:
         """The file by this codec's own model, and the latents that a decoder will have."""
-        encoded = self._model.compress(torch.from_numpy(pixels), gain_index)
+        encoded = self._model.compress(torch.from_numpy(pixels), gain_index, iterations)
         header = Header(pixels.shape[1], pixels.shape[0], self.entry.wire_id, bytes.fromhex(self.weights), gain_index)
         return pack(Stream(header, encoded.steps, encoded.symbols_crc, comment)), encoded.y_hat
 
@@ -164,6 +172,12 @@ def gain_index_of(quality: float) -> int:
     ):
         raise ValueError(f"quality is a number from 0 to 100, not {quality!r}")
     return round(quality * GAIN_STEPS / 100)
+
+
+def _iterations(effort: int) -> int:
+    if isinstance(effort, bool) or not isinstance(effort, int) or not 0 <= effort < len(EFFORT_ITERATIONS):
+        raise ValueError(f"effort is a whole number from 0 to {len(EFFORT_ITERATIONS) - 1}, not {effort!r}")
+    return EFFORT_ITERATIONS[effort]
 
 
 def _device(name: Device) -> torch.device:

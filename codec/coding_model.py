@@ -1,6 +1,7 @@
 """A model as it codes: float transforms around the exact entropy stage."""
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -8,11 +9,15 @@ from torch import Tensor
 
 from ..entropy import walk
 from ..entropy.coder import RowCoder
+from ..entropy.convert import to_float
+from ..entropy.exact_prior import ExactPrior
 from ..entropy.exchange import StepModel
 from ..entropy.fixed import GAIN_STEPS
 from ..entropy.tables import Rows
 from .gdn_model import GdnTransforms
 from .model import Transforms
+from .quality import LAMBDAS, weight_of
+from .refinement import Refiner
 from .transforms.frame import STRIDE
 
 
@@ -26,28 +31,38 @@ class CodingModel:
         rows: Rows,
         first_row: int,
         device: torch.device,
+        lambdas: tuple[float, float] = LAMBDAS,
     ) -> None:
-        """Raises ValueError when a bound of its arithmetic does not hold."""
+        """lambdas: what it was trained for, see `quality`. ValueError when a bound of its arithmetic does not hold."""
         prior.prepare(device)
         self.transforms = transforms.float().to(device).eval()
         self.transforms.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.prior = prior
         self.coder = RowCoder(rows, first_row)
         self.device = device
+        self.lambdas = lambdas
 
-    @torch.inference_mode()
-    def compress(self, pixels: Tensor, gain_index: int) -> walk.Encoded:
-        """pixels uint8 (H, W, 3) of any size from 1x1 -> bytes of the coding steps, checksum, decoded latents."""
+    def compress(self, pixels: Tensor, gain_index: int, iterations: int = 0) -> walk.Encoded:
+        """pixels uint8 (H, W, 3) of any size from 1x1 -> bytes of the coding steps, checksum, decoded latents.
+
+        `iterations` of refinement follow the analysis; their result is taken where it costs less.
+        Raises ValueError where a model has no latents to refine.
+        """
         y, z = self.latents(pixels, gain_index)
-        return walk.encode(self.prior, self.coder, y, z, gain_index, self.device)
+        encoded = walk.encode(self.prior, self.coder, y, z, gain_index, self.device)
+        if not iterations:
+            return encoded
+        with torch.inference_mode(False), torch.enable_grad(), _full_precision(self.device):
+            y, z = self._refiner(self._rgb(pixels), y.clone(), z.clone(), self._quality(gain_index), iterations)
+        refined = walk.encode(self.prior, self.coder, y, z, gain_index, self.device)
+        return min(encoded, refined, key=lambda result: self._cost(result, pixels, gain_index))
 
     @torch.inference_mode()
     def latents(self, pixels: Tensor, gain_index: int) -> tuple[Tensor, Tensor]:
         """Float latents y (1, M, h, w) and z of pixels uint8 (H, W, 3), in quantisation steps."""
-        height, width = pixels.shape[:2]
-        rgb = pixels.to(self.device).permute(2, 0, 1)[None].float() / 255
-        rgb = F.pad(rgb, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-        y = self.transforms.analysis(rgb.contiguous(memory_format=torch.channels_last), self._quality(gain_index))
+        rgb = F.pad(self._rgb(pixels), (0, -pixels.shape[1] % STRIDE, 0, -pixels.shape[0] % STRIDE), mode="replicate")
+        rgb = rgb.contiguous(memory_format=torch.channels_last)
+        y = self.transforms.analysis(rgb, self._quality(gain_index))
         return y, self.transforms.hyper_analysis(y)
 
     def decode_latents(self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int) -> tuple[Tensor, int]:
@@ -63,6 +78,27 @@ class CodingModel:
             rgb = self.transforms.synthesis(y_hat, self._quality(gain_index))[0, :, :height, :width]
         pixels: Tensor = (rgb * 255).round_().clamp_(0, 255).to(torch.uint8)
         return pixels.permute(1, 2, 0).contiguous().cpu()
+
+    @cached_property
+    def _refiner(self) -> Refiner:
+        if not isinstance(self.transforms, Transforms) or not isinstance(self.prior, ExactPrior):
+            raise ValueError("a model of another program can only be coded in one pass, without effort")
+        if self.prior.config.whole_means:
+            raise ValueError("latents that are whole numbers can only be coded in one pass, without effort")
+        twin = to_float(self.prior).to(self.device).eval().requires_grad_(False)
+        return Refiner(self.transforms, twin, self.coder.first_row, self.lambdas)
+
+    def _cost(self, encoded: walk.Encoded, pixels: Tensor, gain_index: int) -> float:
+        """Bits and weighted squared error, as training counts them."""
+        height, width = pixels.shape[:2]
+        rebuilt = self.synthesise(encoded.y_hat, gain_index, height, width)
+        squared_error = float((rebuilt.double() - pixels.double()).square().mean())
+        bits = 8 * sum(map(len, encoded.steps))
+        return bits + float(weight_of(self._quality(gain_index), self.lambdas)) * squared_error * height * width
+
+    def _rgb(self, pixels: Tensor) -> Tensor:
+        """pixels uint8 (H, W, 3) -> rgb (1, 3, H, W) in [0, 1]."""
+        return pixels.to(self.device).permute(2, 0, 1)[None].float() / 255
 
     def _quality(self, gain_index: int) -> Tensor:
         return torch.tensor([gain_index / GAIN_STEPS], device=self.device)

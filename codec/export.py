@@ -45,7 +45,8 @@ class Loss:
 def export(checkpoint: Path, first_row: int, data: Path | None) -> tuple[bytes, list[str]]:
     """The bytes of the model file and the lines of the report. Raises ValueError for a bad checkpoint."""
     record, model = load_average(checkpoint)
-    packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), first_row)
+    lambdas = (record.recipe.lambda_low, record.recipe.lambda_high)
+    packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), first_row, lambdas)
     coding = unpack_model(packed, torch.device("cpu"))
     _, held_out = split_photographs(photographs(data or data_root() / "train"))
     pictures = [torch.from_numpy(read_picture(photograph.data).pixels) for photograph in held_out[:_PICTURES]]

@@ -20,6 +20,7 @@ from ..formats.errors import ModelError
 from .coding_model import CodingModel
 from .gdn_model import GdnConfig, GdnTransforms
 from .model import ModelConfig, Transforms, tensors_under
+from .quality import LAMBDAS
 
 _FORMAT = "lcodec model 1"
 _METADATA = "lcodec"
@@ -27,9 +28,13 @@ _TRANSFORMS, _PRIOR, _ENTRIES, _SIZES = "transforms.", "prior.", "rows.entries",
 
 
 def pack_model(
-    transforms: Transforms | GdnTransforms, prior: ExactPrior | ExactHyperprior, rows: Rows, first_row: int
+    transforms: Transforms | GdnTransforms,
+    prior: ExactPrior | ExactHyperprior,
+    rows: Rows,
+    first_row: int,
+    lambdas: tuple[float, float] = LAMBDAS,
 ) -> bytes:
-    """The bytes of a model file."""
+    """The bytes of a model file. lambdas: what the model was trained for, see `quality`."""
     precision = torch.float16 if isinstance(transforms, Transforms) else torch.float32
     tensors = {_TRANSFORMS + name: value.to(precision) for name, value in transforms.state_dict().items()}
     tensors |= {_PRIOR + name: value for name, value in prior.state_dict().items()}
@@ -39,7 +44,9 @@ def pack_model(
     config = asdict(transforms.config)
     if config["transform"] == "gated":  # as in files from before there was another
         del config["transform"]
-    about = {"format": _FORMAT, "config": config, "first_row": first_row}
+    about: dict[str, Any] = {"format": _FORMAT, "config": config, "first_row": first_row}
+    if lambdas != LAMBDAS:
+        about["lambdas"] = lambdas
     # One key only: safetensors writes several in random order, and the bytes are the model's identity.
     metadata = {_METADATA: json.dumps(about)}
     return save({name: value.contiguous() for name, value in tensors.items()}, metadata)
@@ -57,7 +64,8 @@ def unpack_model(data: bytes, device: torch.device) -> CodingModel:
         transforms.load_state_dict(tensors_under(tensors, _TRANSFORMS))
         prior.load_state_dict(tensors_under(tensors, _PRIOR))
         rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy(), prior.n_rows)
-        return CodingModel(transforms, prior, rows, int(about["first_row"]), device)
+        low, high = map(float, about.get("lambdas", LAMBDAS))
+        return CodingModel(transforms, prior, rows, int(about["first_row"]), device, (low, high))
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"cannot use the model file: {str(error).splitlines()[0]}") from None
 

@@ -1,6 +1,7 @@
 """Differentiable rate of the latents: what training minimises in place of the file's size."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -8,6 +9,9 @@ from torch import Tensor
 from .fixed import CONTEXT_SHIFT, ROW_CENTRE, ROW_GAIN, SCALE_MAX, SCALE_MIN, SCALE_ROWS
 from .float_twin import saturate
 from .prior import LatentPrior
+
+# The distances (B, C, H, W) of latents from their means and their log-scales, broadcast -> the distances as coded.
+Quantise = Callable[[Tensor, Tensor], Tensor]
 
 _LOG_STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_ROWS - 1)
 _LEAST_PROBABILITY = 2.0**-16
@@ -52,7 +56,14 @@ def round_through(x: Tensor) -> Tensor:
     return x + (x.round() - x).detach()
 
 
-def latent_rate(prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def to_nearest(distance: Tensor, log_scale: Tensor) -> Tensor:
+    """How training quantises, a `Quantise`."""
+    return round_through(distance)
+
+
+def latent_rate(
+    prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor, quantise: Quantise = to_nearest
+) -> tuple[Tensor, Tensor, Tensor]:
     """Quantise z and y around their predicted means and price them.
 
     In training mode the price is that of additive uniform noise (Balle et al. 2017) while the decoded values use
@@ -66,7 +77,7 @@ def latent_rate(prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor) -> tuple[Te
         y_hat (B, M, h, w), bits of y (B,), bits of z (B,).
     """
     z_mean, z_scale = prior.hyper_latents(q)
-    z_hat = round_through(z - z_mean) + z_mean
+    z_hat = quantise(z - z_mean, z_scale) + z_mean
     z_bits = gaussian_bits(_noisy(z, z_hat, prior.training), z_mean, scale_of(z_scale))
 
     size = (y.shape[2], y.shape[3])
@@ -78,7 +89,7 @@ def latent_rate(prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor) -> tuple[Te
         mean, log_scale = prior.step(index, hyper, known)
         if prior.config.whole_means:
             mean = round_through(mean)
-        y_hat = torch.where(mask, round_through(y - mean) + mean, y_hat)
+        y_hat = torch.where(mask, quantise(y - mean, log_scale) + mean, y_hat)
         mean_all = torch.where(mask, mean, mean_all)
         scale_all = torch.where(mask, log_scale, scale_all)
     noisy = prior.training and not prior.config.whole_means

@@ -17,6 +17,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
     add_output(encode, "coded file; - is standard output")
     encode.add_argument("-q", "--quality", type=float, help="0 to 100, real (default 75)")
     encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
+    encode.add_argument("--effort", type=int, default=0, help="0 to 9: smaller files for more time (default 0)")
     encode.add_argument("--comment", help="text to store in the file")
     add_machine(encode)
 
@@ -55,7 +56,9 @@ def _encode(options: argparse.Namespace) -> None:
     from ..api import codec
 
     start_torch(options, picture.pixels.shape[0] * picture.pixels.shape[1])
-    coded = codec(options.model, options.device).encode(picture.pixels, options.quality, options.comment)
+    coded = codec(options.model, options.device).encode(
+        picture.pixels, options.quality, options.comment, options.effort
+    )
     write_output(options.output, coded, options.force)
 
 

@@ -1,5 +1,6 @@
 """What a benchmark can measure, by name: models of ours and other people's codecs, behind one face."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -60,12 +61,12 @@ class Subject:
 
 
 def is_model(name: str) -> bool:
-    """Whether a name is that of a model of ours, with or without its weights, or of several."""
-    return name.split("+")[0].split("-")[0] in {entry.name for entry in (*MODELS, *BROUGHT)}
+    """Whether a name is that of a model of ours, with or without its weights or an effort, or of several."""
+    return re.split("[-+@]", name)[0] in {entry.name for entry in (*MODELS, *BROUGHT)}
 
 
 def find_subject(name: str, device: "Device" = "auto") -> Subject:
-    """The codec of a name: `base`, `base-90bd4ae3c818b516`, `jpeg`, `jpeg-444`, in any case.
+    """The codec of a name: `base`, `base-90bd4ae3c818b516`, `base@9` (an effort), `jpeg`, `jpeg-444`, in any case.
 
     Models of one rate joined by `+` are one codec, whose qualities are their places from 1 on.
 
@@ -111,8 +112,8 @@ def absent_unasked(names: Sequence[str]) -> list[str]:
 
 
 def ladder(name: str) -> list[Entry]:
-    """The models of a name: one, or several of one rate joined by `+`. Raises ValueError."""
-    entries = [by_name(part) for part in name.split("+")]
+    """The models of a name: one, or several of one rate joined by `+`; its effort aside. Raises ValueError."""
+    entries = [by_name(part) for part in name.partition("@")[0].split("+")]
     if len(entries) > 1 and not all(entry.one_rate for entry in entries):
         raise ValueError(f"only models of one rate can be joined, not {name}")
     return entries
@@ -121,12 +122,17 @@ def ladder(name: str) -> list[Entry]:
 def _model(name: str, device: "Device") -> Subject:
     entries = ladder(name)
     one_rate = entries[0].one_rate
+    plain, _, effort_digit = name.partition("@")
+    if (one_rate and effort_digit) or effort_digit not in ("", *"0123456789"):
+        raise ValueError(f"{plain} has no effort {effort_digit!r}")
+    effort = int(effort_digit or 0)
+    effort_text = f"effort {effort}, " if effort else ""
 
     # Loaded when first used, and kept by `codec`: a list of names shall not cost the weights of all.
     def encode(pixels: Pixels, quality: float) -> bytes:
         if one_rate:
             return codec(entries[round(quality) - 1].full_name, device).encode(pixels)
-        return codec(name, device).encode(pixels, quality)
+        return codec(plain, device).encode(pixels, quality, effort=effort)
 
     def decode(data: bytes) -> Pixels:
         return codec_for(unpack(data), device).decode(data)
@@ -135,7 +141,7 @@ def _model(name: str, device: "Device") -> Subject:
     return Subject(
         name=name,
         kind="lcodec",
-        settings=f"{'one rate each' if one_rate else 'quality swept'}, {device} device, float32 synthesis",
+        settings=f"{'one rate each' if one_rate else 'quality swept'}, {effort_text}{device} device, float32 synthesis",
         version=f"lcodec {__version__}, weights {' '.join(entry.weights for entry in entries)}, {libraries}",
         qualities=tuple(float(i + 1) for i in range(len(entries))) if one_rate else MODEL_QUALITIES,
         encode=encode,

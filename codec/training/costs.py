@@ -1,12 +1,12 @@
 """Rate and distortion of a batch: what training minimises and validation reports."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..model import Model
+from ..quality import weight_of
 from .recipe import Recipe
 
 
@@ -27,7 +27,6 @@ def costs(model: Model, recipe: Recipe, rgb: Tensor, q: Tensor) -> Costs:
     """Rate and distortion of rgb (B, 3, H, W) in [0, 1] at qualities q (B,)."""
     with torch.autocast(rgb.device.type, dtype=torch.bfloat16):
         rgb_hat, y_bits, z_bits = model(rgb, q)
-    low, high = math.log(recipe.lambda_low), math.log(recipe.lambda_high)
-    weight = torch.exp(low + (high - low) * q)
+    weight = weight_of(q, (recipe.lambda_low, recipe.lambda_high))
     squared_error = (rgb_hat.float() - rgb).square().mean((1, 2, 3)) * 255**2
     return Costs(weight, squared_error, (y_bits + z_bits) / (rgb.shape[2] * rgb.shape[3]))

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...entropy.schedule import SCHEDULES
 from ..model import ModelConfig
+from ..quality import LAMBDAS
 from ..transforms.frame import STRIDE
 
 
@@ -29,8 +30,8 @@ class Recipe:
     batch: int = 8
     learning_rate: float = 2e-3
     warmup_steps: int = 200
-    lambda_low: float = 0.0003
-    lambda_high: float = 0.5
+    lambda_low: float = LAMBDAS[0]
+    lambda_high: float = LAMBDAS[1]
     balance: float = 0.45
     clip_norm: float = 1.0
     ema: float = 0.999

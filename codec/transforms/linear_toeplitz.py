@@ -21,10 +21,14 @@ def toeplitz_attention(q: Tensor, k: Tensor, v: Tensor, near: Tensor, far: Tenso
     far (heads, 1, 1) is c of all distant offsets, and near (heads, 2r + 1, 2r + 1) that of -r ... r on both axes.
     """
     values = torch.cat([v, torch.ones_like(v[..., :1])], -1).transpose(-1, -2)  # (B, heads, d + 1, n)
-    products = k.transpose(-1, -2).unsqueeze(3) * values.unsqueeze(2)  # (B, heads, m, d + 1, n)
-    everywhere = products.sum(-1) * far  # (B, heads, m, d + 1)
-    around = _convolved(products.reshape(*products.shape[:-1], height, width), (near - far)[:, None, None])
-    summed = q @ everywhere + (q.transpose(-1, -2).unsqueeze(3) * around.flatten(-2)).sum(2).transpose(-1, -2)
+    everywhere = values @ k * far  # (B, heads, d + 1, m)
+    summed = everywhere @ q.transpose(-1, -2)  # (B, heads, d + 1, n)
+    # One feature at a time: all at once would take m times the memory.
+    for q_feature, k_feature in zip(q.unbind(-1), k.unbind(-1), strict=True):
+        products = (k_feature.unsqueeze(2) * values).unflatten(-1, (height, width))
+        around = _convolved(products, (near - far)[:, None])
+        summed = summed + q_feature.unsqueeze(2) * around.flatten(-2)
+    summed = summed.transpose(-1, -2)
     return summed[..., :-1] / summed[..., -1:]
 
 
