@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PEER_VENV := .venv-compressai
 
-.PHONY: demo test lint type bench compressai-env clean
+.PHONY: demo test lint type bench bench-attention compressai-env clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python tests/demo.py
@@ -22,6 +22,9 @@ type: $(VENV)/tested
 
 bench: $(VENV)/tested
 	$(BIN)/python -m lcodec bench kodak --codecs base,jpeg,webp,avif,jxl,heic,svt-av1
+
+bench-attention: $(VENV)/tested
+	@$(BIN)/python tests/bench_attention.py
 
 compressai-env: $(PEER_VENV)/installed
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from bench_attention import CHANNELS, SIDES, all_pairs, growth, seconds
 from torch.autograd import gradcheck
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -410,6 +411,15 @@ def test_work_and_memory_grow_with_the_number_of_positions(kernel):
         elements.append(saved.elements)
     assert flops[1] <= 4.4 * flops[0]
     assert elements[1] <= 4.4 * elements[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_time_grows_with_the_number_of_positions(kernel):
+    mixer = LinearAttention(CHANNELS, kernel)
+    # A little more than in proportion: the larger size leaves the cache.
+    assert growth([seconds(mixer, side) for side in SIDES], SIDES) < 1.4
+    assert growth([seconds(all_pairs, side, 1) for side in SIDES[:2]], SIDES[:2]) > 1.6
 
 
 def test_unknown_kernels_and_uneven_heads_are_refused():
