@@ -1,6 +1,7 @@
 """Begin a run with the weights of another: of a checkpoint, or of a model file."""
 
 import math
+import re
 from pathlib import Path
 
 import torch
@@ -15,6 +16,8 @@ from .recipe import Recipe
 
 _QUALITY_TABLES = (".log_gain", ".table")  # what follows the quality axis, and with it the range of lambda
 _STEP_PARTS = ("contexts", "blocks", "heads")  # of the prior: one module a coding step
+_BLOCK = re.compile(r"(transforms\.(?:analysis|synthesis)\.blocks\.)(\d+)\.")
+_LAST_LAYERS = ("leave", "reduce")  # what a block adds to its input comes out of these
 
 
 def read_start(path: Path) -> tuple[Model, Recipe | None]:
@@ -45,18 +48,40 @@ def read_start(path: Path) -> tuple[Model, Recipe | None]:
 def start_from(model: Model, recipe: Recipe, source: Model, source_recipe: Recipe | None) -> None:
     """Give `model` the weights of `source`, parameter by parameter.
 
-    A coding step that the source lacks takes the parameters of its last one. Where the ranges of lambda differ, tables
-    over quality are resampled, so that a lambda keeps its gains. Raises ValueError when the sizes differ.
+    A coding step that the source lacks takes the parameters of its last one. Of k times as many blocks, every k-th is one
+    of the source's, and those between begin as the identity. Where the ranges of lambda differ, tables over quality are
+    resampled, so that a lambda keeps its gains. Raises ValueError when the sizes differ.
     """
     stored = source.state_dict()
     target = model.state_dict()
     for name, value in target.items():
-        old = stored.get(name, stored.get(_last_step(name, stored)))
+        source_name = _source_name(name, stored, target)
+        if source_name is None:
+            if name.split(".")[-2] in _LAST_LAYERS:
+                value.zero_()
+            continue
+        old = stored.get(source_name)
         if old is None or old.shape != value.shape:
             raise ValueError(f"the start does not fit the recipe: {name} differs")
         if source_recipe is not None and name.endswith(_QUALITY_TABLES):
             old = _resampled(old, recipe, source_recipe)
         value.copy_(old)
+
+
+def _source_name(name: str, stored: dict[str, Tensor], target: dict[str, Tensor]) -> str | None:
+    """The parameter of the source that a parameter begins with; None in a block that comes in between."""
+    if block := _BLOCK.match(name):
+        factor, rest = divmod(_depth(block[1], target), max(1, _depth(block[1], stored)))
+        if rest:
+            raise ValueError("the start does not fit the recipe: its blocks are no whole multiple of the source's")
+        index, between = divmod(int(block[2]), factor)
+        return None if between else f"{block[1]}{index}.{name[block.end() :]}"
+    return name if name in stored else _last_step(name, stored)
+
+
+def _depth(prefix: str, tensors: dict[str, Tensor]) -> int:
+    """The number of blocks with parameters under a prefix."""
+    return len({name[len(prefix) :].split(".")[0] for name in tensors if name.startswith(prefix)})
 
 
 def _last_step(name: str, stored: dict[str, Tensor]) -> str:

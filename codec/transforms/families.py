@@ -56,6 +56,11 @@ def _linear(kernel: str) -> MakeBlock:
     return lambda width, index: TokenBlock(width, LinearAttention(width, kernel))
 
 
+def _hybrid(width: int, index: int) -> nn.Module:
+    """Every second block looks at the whole picture."""
+    return TokenBlock(width, LinearAttention(width, "inline")) if index % 2 else GatedBlock(width)
+
+
 def _convnext(width: int, index: int) -> nn.Module:
     return ConvNextBlock(width)
 
@@ -70,6 +75,7 @@ _GATED = framed(_gated)
 FAMILIES = {
     "gated": _GATED,
     "plain": framed(_gated, bypass=False),
+    "hybrid": framed(_hybrid),
     "convnext": framed(_convnext),
     "hornet": framed(_hornet),
     "swin": framed(swin_block),

@@ -72,13 +72,12 @@ class Care(nn.Module):
         self.convolution = nn.Conv2d(rest, rest, 5, padding=2, groups=rest)
         self.gate_far = nn.Conv2d(rest, self.attended, 1)
         self.gate_near = nn.Conv2d(self.attended, rest, 1)
-        self.fuse = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, groups=channels), nn.Conv2d(channels, channels, 1)
-        )
+        self.fuse = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.leave = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         far, near = x[:, : self.attended], x[:, self.attended :]
         far, near = self.attention(far), self.convolution(near)
         exchanged = torch.cat([far * self.gate_far(near).sigmoid(), near * self.gate_near(far).sigmoid()], 1)
-        fused: Tensor = self.fuse(exchanged)
-        return fused
+        left: Tensor = self.leave(self.fuse(exchanged))
+        return left
