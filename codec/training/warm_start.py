@@ -48,9 +48,9 @@ def read_start(path: Path) -> tuple[Model, Recipe | None]:
 def start_from(model: Model, recipe: Recipe, source: Model, source_recipe: Recipe | None) -> None:
     """Give `model` the weights of `source`, parameter by parameter.
 
-    A coding step that the source lacks takes the parameters of its last one. Of k times as many blocks, every k-th is one
-    of the source's, and those between begin as the identity. Where the ranges of lambda differ, tables over quality are
-    resampled, so that a lambda keeps its gains. Raises ValueError when the sizes differ.
+    A coding step that the source lacks takes the parameters of its last one. Of k times as many blocks, every k-th is
+    one of the source's, and those between begin as the identity. Where the ranges of lambda differ, tables over quality
+    are resampled, so that a lambda keeps its gains. Raises ValueError when the sizes differ.
     """
     stored = source.state_dict()
     target = model.state_dict()
