@@ -1,15 +1,16 @@
-"""`lcodec ablate`: transforms on equal terms. The same recipe, steps, pictures and seeds; real files decide.
+"""`lcodec ablate`: variants on equal terms. The same recipe, steps, pictures and seeds; real files decide.
 
 ```
-recipe x transforms x seeds ─► checkpoints ─► exact models ─► files of held-out pictures ─► BD-rate against the first
+recipe x variants x seeds ─► checkpoints ─► exact models ─► files of held-out pictures ─► BD-rate against the first
                                                           └─► square pictures of three sizes ─► seconds, memory
 ```
 
-What is finished is kept: an interrupted call goes on when it is made again, and calls with other seeds or transforms
-can run side by side into one folder before a last call with all of them draws the tables.
+What is finished is kept: an interrupted call goes on when it is made again, and calls with other seeds or variants can
+run side by side into one folder before a last call with all of them draws the tables.
 """
 
 import statistics
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,11 +43,12 @@ _FIRST_ROW = 6
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What to compare: a recipe with each transform and seed for so many steps; the first transform is the anchor."""
+    """What to compare: a recipe with each value of one key and each seed for so many steps; the first is the anchor."""
 
     recipe: Path
     changes: tuple[str, ...]
-    transforms: tuple[str, ...]
+    key: str
+    values: tuple[str, ...]
     seeds: tuple[int, ...]
     steps: int
     folder: Path
@@ -57,7 +59,7 @@ class Ablation:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    transform: str
+    value: str
     seed: int
     name: str
     minutes: float
@@ -66,7 +68,7 @@ class _Run:
 def ablate(ablation: Ablation, say: Callable[[str], None]) -> str:
     """Train, export and measure what is not there yet; Markdown tables of all of it. Raises as training does."""
     ablation.folder.mkdir(parents=True, exist_ok=True)
-    runs = [_trained(ablation, transform, seed, say) for seed in ablation.seeds for transform in ablation.transforms]
+    runs = [_trained(ablation, value, seed, say) for seed in ablation.seeds for value in ablation.values]
     held_out = find_test_set(str(ablation.data or data_root() / "train"), held_out=True)
     results = _measured(ablation, held_out.first(_PICTURES), [run.name for run in runs], _QUALITIES, say)
     first = [run for run in runs if run.seed == ablation.seeds[0]]
@@ -74,12 +76,21 @@ def ablate(ablation: Ablation, say: Callable[[str], None]) -> str:
         _measured(ablation, _squares(ablation.folder, held_out, side), [run.name for run in first], (_MIDDLE,), say)
         for side in SIDES
     ]
-    return "\n\n".join([_rates_table(ablation, runs, results), _sizes_table(first, sizes)]) + "\n"
+    return "\n\n".join([_rates_table(ablation, runs, results), _sizes_table(ablation, first, sizes)]) + "\n"
 
 
-def _trained(ablation: Ablation, transform: str, seed: int, say: Callable[[str], None]) -> _Run:
-    path = ablation.folder / f"{transform}-{seed}.checkpoint"
-    changes = (*ablation.changes, f'model.transform="{transform}"', f"seed={seed}", f'name="{transform}-{seed}"')
+def change(key: str, value: str) -> str:
+    """A change of a recipe, `key=value`; what is no TOML value by itself is a string."""
+    try:
+        tomllib.loads(f"value = {value}")
+    except tomllib.TOMLDecodeError:
+        return f'{key}="{value}"'
+    return f"{key}={value}"
+
+
+def _trained(ablation: Ablation, value: str, seed: int, say: Callable[[str], None]) -> _Run:
+    path = ablation.folder / f"{value}-{seed}.checkpoint"
+    changes = (*ablation.changes, change(ablation.key, value), f"seed={seed}", f'name="{value}-{seed}"')
     if not path.exists() or Checkpoint.read(path).step < ablation.steps:
         session = Session(minutes=1.0, resume=path.exists(), mode=default_mode(), steps=ablation.steps)
         run_training(ablation.recipe, changes, path, ablation.data, session)
@@ -90,8 +101,8 @@ def _trained(ablation: Ablation, transform: str, seed: int, say: Callable[[str],
     packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), _FIRST_ROW, lambdas)
     entry = brought("own", packed)
     store_weights(entry, packed)
-    say(f"{transform}, seed {seed}: {entry.full_name}")
-    return _Run(transform, seed, entry.full_name, record.seconds / 60)
+    say(f"{value}, seed {seed}: {entry.full_name}")
+    return _Run(value, seed, entry.full_name, record.seconds / 60)
 
 
 def _measured(
@@ -126,18 +137,18 @@ def _squares(folder: Path, pictures: TestSet, side: int) -> TestSet:
 
 def _rates_table(ablation: Ablation, runs: Sequence[_Run], results: Results) -> str:
     found = {run: _codec(results, run.name) for run in runs}
-    anchors = {run.seed: found[run] for run in runs if run.transform == ablation.transforms[0]}
+    anchors = {run.seed: found[run] for run in runs if run.value == ablation.values[0]}
     lines = [
-        f"| transform | {' | '.join(f'seed {seed}' for seed in ablation.seeds)} | mean BD-rate | minutes | parameters "
-        "| encode kMAC/px | decode kMAC/px |",
+        f"| {_heading(ablation)} | {' | '.join(f'seed {seed}' for seed in ablation.seeds)} | mean BD-rate "
+        "| minutes | parameters | encode kMAC/px | decode kMAC/px |",
         "|---|" + "---:|" * (len(ablation.seeds) + 5),
     ]
-    for transform in ablation.transforms:
-        own = [run for run in runs if run.transform == transform]
+    for value in ablation.values:
+        own = [run for run in runs if run.value == value]
         rates = [_bd_percent(results, anchors[run.seed], found[run]) for run in own]
         costs = found[own[0]]
         lines.append(
-            f"| {transform} | {' | '.join(map(_percent, rates))} | {_percent(_mean(rates))} "
+            f"| {value} | {' | '.join(map(_percent, rates))} | {_percent(_mean(rates))} "
             f"| {statistics.mean(run.minutes for run in own):.1f} | {costs.parameters:,} "
             f"| {costs.encode_kmac_per_px:.1f} | {costs.decode_kmac_per_px:.1f} |"
         )
@@ -145,9 +156,9 @@ def _rates_table(ablation: Ablation, runs: Sequence[_Run], results: Results) -> 
     return "\n".join([f"`{ablation.command}`", "", head, "", *lines])
 
 
-def _sizes_table(runs: Sequence[_Run], sizes: Sequence[Results]) -> str:
+def _sizes_table(ablation: Ablation, runs: Sequence[_Run], sizes: Sequence[Results]) -> str:
     lines = [
-        f"| transform | {' | '.join(f'{side} px: encode s | decode s | peak MiB' for side in SIDES)} |",
+        f"| {_heading(ablation)} | {' | '.join(f'{side} px: encode s | decode s | peak MiB' for side in SIDES)} |",
         "|---|" + "---:|" * (3 * len(SIDES)),
     ]
     for run in runs:
@@ -157,9 +168,13 @@ def _sizes_table(runs: Sequence[_Run], sizes: Sequence[Results]) -> str:
             point = results.points(codec)[0]
             peak = "-" if codec.peak_memory_bytes is None else f"{codec.peak_memory_bytes / 2**20:.0f}"
             cells.append(f"{point.encode_seconds:.2f} | {point.decode_seconds:.2f} | {peak}")
-        lines.append(f"| {run.transform} | {' | '.join(cells)} |")
+        lines.append(f"| {run.value} | {' | '.join(cells)} |")
     threads = sizes[0].threads
     return "\n".join([f"Square pictures, medians of {_SQUARES}, quality {_MIDDLE:g}, threads: {threads}:", "", *lines])
+
+
+def _heading(ablation: Ablation) -> str:
+    return ablation.key.rpartition(".")[2]
 
 
 def _codec(results: Results, name: str) -> CodecResults:

@@ -7,7 +7,7 @@ import pytest
 from checks import picture
 from test_codec_training import RECIPE, SEEDS
 
-from lcodec.codec import ablation
+from lcodec.codec import ablation, cli
 from lcodec.codec.ablation import Ablation, ablate
 from lcodec.codec.evaluation import run
 from lcodec.codec.training.checkpoint import Checkpoint
@@ -29,6 +29,7 @@ def wanted(tmp_path, monkeypatch):
     return Ablation(
         recipe,
         ("batch=2", "model.latents=48"),
+        "model.transform",
         ("gated", "swin"),
         (0, 1),
         3,
@@ -55,7 +56,7 @@ def test_runs_are_trained_once_and_compared_by_their_files(wanted):
     assert int(rates[2][5].replace(",", "")) > int(rates[1][5].replace(",", "")) > 1000
     assert [row[0] for row in sizes[1:]] == ["gated", "swin"] and all(len(row) == 7 for row in sizes[1:])
     assert re.search(r"held-out pictures, digest [0-9a-f]{12}", first) and "`lcodec ablate`" in first
-    for transform in wanted.transforms:
+    for transform in wanted.values:
         for seed in wanted.seeds:
             record = Checkpoint.read(wanted.folder / f"{transform}-{seed}.checkpoint")
             assert (record.step, record.recipe.seed, record.recipe.model.transform) == (3, seed, transform)
@@ -65,4 +66,18 @@ def test_runs_are_trained_once_and_compared_by_their_files(wanted):
     with pytest.raises(ValueError, match="of a run of 3 steps, not 2"):
         ablate(replace(wanted, steps=2), said.append)
     with pytest.raises(ValueError, match="transform must be one of"):
-        ablate(replace(wanted, transforms=("other",)), said.append)
+        ablate(replace(wanted, values=("other",)), said.append)
+
+
+@pytest.mark.parametrize(
+    "value, line",
+    [("swin", 'model.x="swin"'), ("96", "model.x=96"), ("true", "model.x=true"), ("four-step", 'model.x="four-step"')],
+)
+def test_values_are_toml_or_words(value, line):
+    assert ablation.change("model.x", value) == line
+
+
+def test_bad_ranges_are_refused(capsys):
+    for vary in ("model.transform", "=a,b", "model.transform=a,,b"):
+        assert cli.main(["ablate", "recipe.toml", "-o", "runs", "--steps", "2", "--vary", vary]) == 1
+        assert "--vary takes KEY=A,B,..." in capsys.readouterr().err

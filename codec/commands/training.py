@@ -64,7 +64,9 @@ def add_training_verbs(verbs: Verbs) -> None:
     ablate = verbs.add("ablate", _ablate, text)
     ablate.add_argument("recipe", type=Path, help="TOML file")
     ablate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the runs")
-    ablate.add_argument("--transforms", required=True, metavar="LIST", help="comma-separated; the first is the anchor")
+    ablate.add_argument(
+        "--vary", required=True, metavar="KEY=A,B,...", help="values of one key of the recipe; the first is the anchor"
+    )
     ablate.add_argument("--seeds", type=numbers, default=(0.0, 1.0), metavar="LIST", help="default 0,1")
     ablate.add_argument("--steps", type=positive, required=True, help="of every run")
     ablate.add_argument(
@@ -137,11 +139,15 @@ def _import(options: argparse.Namespace) -> None:
 def _ablate(options: argparse.Namespace) -> None:
     from ..ablation import Ablation, ablate
 
+    key, _, values = options.vary.partition("=")
+    if not key or not all(values.split(",")):
+        raise ValueError(f"--vary takes KEY=A,B,..., not {options.vary!r}")
     start_torch(options, 0)
     ablation = Ablation(
         recipe=options.recipe,
         changes=tuple(options.set),
-        transforms=tuple(options.transforms.split(",")),
+        key=key,
+        values=tuple(values.split(",")),
         seeds=tuple(int(seed) for seed in options.seeds),
         steps=options.steps,
         folder=options.output,
