@@ -3,7 +3,8 @@
 The latents are split into `groups` channel groups by channel index modulo groups; a 2x2 cell of positions repeats over
 the plane. Step s of a schedule codes, of each group, the positions of the cell that the table gives to s, so each step
 sees all channels and all places thinly, and later steps see their neighbours (He et al., ELIC, 2022; Li et al.,
-DCVC-DC, 2023, section 3.3).
+DCVC-DC, 2023, section 3.3). `one-step` is the mean-scale hyperprior without context (Minnen et al. 2018),
+`checkerboard` codes all channels of every other place (He et al. 2021).
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Schedule:
         return masks
 
 
+ONE_STEP = Schedule("one-step", 1, (((0, 0), (0, 0)),))
+CHECKERBOARD = Schedule("checkerboard", 2, (((0, 1), (1, 0)),))
 TWO_STEP = Schedule("two-step", 2, (((0, 1), (1, 0)), ((1, 0), (0, 1))))
 FOUR_STEP = Schedule("four-step", 4, (((0, 2), (3, 1)), ((1, 3), (2, 0)), ((2, 0), (1, 3)), ((3, 1), (0, 2))))
-SCHEDULES = {schedule.name: schedule for schedule in (TWO_STEP, FOUR_STEP)}
+SCHEDULES = {schedule.name: schedule for schedule in (ONE_STEP, CHECKERBOARD, TWO_STEP, FOUR_STEP)}

@@ -10,6 +10,8 @@ import numpy as np
 from safetensors.numpy import load
 
 SCHEDULES = {
+    "one-step": ((0, 0, 0, 0),),
+    "checkerboard": ((0, 1, 1, 0),),
     "two-step": ((0, 1, 1, 0), (1, 0, 0, 1)),
     "four-step": ((0, 2, 3, 1), (1, 3, 2, 0), (2, 0, 1, 3), (3, 1, 0, 2)),
 }

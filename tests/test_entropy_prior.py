@@ -1,10 +1,12 @@
 """The entropy model: schedules, the float twin and its exact conversion, overflow bounds."""
 
 import pytest
+import spec_decoder
 import torch
 from checks import picture
 
-from lcodec.codec.model_file import unpack_model
+from lcodec.codec.model import ModelConfig, new_model
+from lcodec.codec.model_file import pack_model, unpack_model
 from lcodec.codec.registry import MODELS, by_name
 from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
@@ -15,6 +17,7 @@ from lcodec.entropy.float_twin import FLOAT, saturate
 from lcodec.entropy.prior import LatentPrior, PriorConfig
 from lcodec.entropy.rate import latent_rate, scale_of
 from lcodec.entropy.schedule import SCHEDULES
+from lcodec.entropy.tables import gaussian_rows
 from lcodec.kernels import exact as exact_float64
 from lcodec.kernels import exact_reference
 
@@ -86,6 +89,16 @@ def test_coding_round_trip_on_either_carrier(schedule, size, row_coder):
         y_hat, crc = walk.decode(network, row_coder, coded.steps, 5000, size, CPU)
         assert crc == coded.symbols_crc and torch.equal(y_hat, coded.y_hat)
     assert (coded.y_hat - y).abs().max() < 0.52 or (y.abs() < 1).any()
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_decoder_written_from_the_specification_follows_every_schedule(schedule, cut):
+    config = ModelConfig(latents=24, prior_width=16, hyper=6, schedule=schedule, transform="dct")
+    model = new_model(config, 3)
+    packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), 6)
+    coded = unpack_model(packed, CPU).compress(torch.from_numpy(cut), 5000)
+    _, crc = spec_decoder.symbols_of(packed, coded.steps, 5000, *cut.shape[:2])
+    assert crc == coded.symbols_crc and len(coded.steps) == SCHEDULES[schedule].steps + 1
 
 
 def test_rate_of_the_twin_is_the_size_of_the_file(row_coder):
