@@ -15,6 +15,7 @@ from .gated import GatedBlock
 from .hornet import HorNetBlock
 from .jpeg import LATENTS as JPEG_LATENTS
 from .jpeg import JpegAnalysis, JpegSynthesis
+from .lapped import LappedAnalysis, LappedSynthesis
 from .linear_attention import KERNELS, LinearAttention
 from .shallow import LinearSynthesis, TwoLayerSynthesis
 from .swin import SwinV2Block, swin_block
@@ -48,6 +49,14 @@ def framed(make_block: MakeBlock, bypass: bool = True) -> Family:
     )
 
 
+def lapped(make_block: MakeBlock) -> Family:
+    """Blocks in the socket of `lapped`."""
+    return Family(
+        analysis=lambda width, depth, latents: LappedAnalysis(width, depth, latents, make_block),
+        synthesis=lambda width, depth, latents: LappedSynthesis(width, depth, latents, make_block),
+    )
+
+
 def _gated(width: int, index: int) -> nn.Module:
     return GatedBlock(width)
 
@@ -76,6 +85,8 @@ FAMILIES = {
     "gated": _GATED,
     "plain": framed(_gated, bypass=False),
     "hybrid": framed(_hybrid),
+    "lapped": lapped(_gated),
+    "lapped-hornet": lapped(_hornet),
     "convnext": framed(_convnext),
     "hornet": framed(_hornet),
     "swin": framed(swin_block),

@@ -51,11 +51,15 @@ class FramedAnalysis(nn.Module):
         bands = self.front(rgb)  # (B, 192, H/8, W/8)
         features = self.blocks(self.enter(bands)) * self.gain(q)
         y: Tensor = self.merge(F.pixel_unshuffle(features, 2))  # (B, M, H/16, W/16)
-        if self.bypass is not None:
-            with torch.autocast(bands.device.type, enabled=False):
-                y = self.bypass(F.pixel_unshuffle(bands.float(), 2)) + y
+        with torch.autocast(bands.device.type, enabled=False):
+            if (linear := self.linear(rgb, bands)) is not None:
+                y = linear + y
         gained: Tensor = y * self.latent_gain(q)
         return gained
+
+    def linear(self, rgb: Tensor, bands: Tensor) -> Tensor | None:
+        """What goes past the blocks, (B, M, H/16, W/16), from the picture or the DCT bands of it."""
+        return None if self.bypass is None else self.bypass(F.pixel_unshuffle(bands.float(), 2))
 
 
 class FramedSynthesis(nn.Module):
@@ -86,8 +90,11 @@ class FramedSynthesis(nn.Module):
         scaled = y_hat * self.latent_gain(q)
         features = F.pixel_shuffle(self.split(scaled), 2) * self.gain(q)  # (B, N, H/8, W/8)
         bands: Tensor = self.leave(self.blocks(features))  # (B, 192, H/8, W/8)
-        if self.bypass is not None:
-            with torch.autocast(y_hat.device.type, enabled=False):
-                bands = F.pixel_shuffle(self.bypass(scaled), 2) + bands
         with torch.autocast(y_hat.device.type, enabled=False):
-            return self.front.inverse(bands.float())
+            return self.drawn(scaled, bands)
+
+    def drawn(self, scaled: Tensor, bands: Tensor) -> Tensor:
+        """rgb of what the blocks made, and of what goes past them."""
+        if self.bypass is not None:
+            bands = F.pixel_shuffle(self.bypass(scaled), 2) + bands
+        return self.front.inverse(bands.float())

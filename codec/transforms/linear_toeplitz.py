@@ -25,7 +25,7 @@ def toeplitz_attention(q: Tensor, k: Tensor, v: Tensor, near: Tensor, far: Tenso
     summed = everywhere @ q.transpose(-1, -2)  # (B, heads, d + 1, n)
     # One feature at a time: all at once would take m times the memory.
     for q_feature, k_feature in zip(q.unbind(-1), k.unbind(-1), strict=True):
-        products = (k_feature.unsqueeze(2) * values).unflatten(-1, (height, width))
+        products = (k_feature.unsqueeze(2) * values).reshape(*values.shape[:-1], height, width)
         around = _convolved(products, (near - far)[:, None])
         summed = summed + q_feature.unsqueeze(2) * around.flatten(-2)
     summed = summed.transpose(-1, -2)
