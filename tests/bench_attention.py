@@ -21,7 +21,7 @@ REPEATS = 5
 
 def all_pairs(x):
     """Softmax attention over all positions, projections aside: the quadratic cost itself."""
-    heads = x.flatten(2).unflatten(1, (-1, HEAD_CHANNELS)).transpose(2, 3)
+    heads = x.flatten(2).unflatten(1, (-1, HEAD_CHANNELS)).transpose(2, 3).contiguous()
     return F.scaled_dot_product_attention(heads, heads, heads)
 
 
