@@ -65,11 +65,6 @@ def _linear(kernel: str) -> MakeBlock:
     return lambda width, index: TokenBlock(width, LinearAttention(width, kernel))
 
 
-def _hybrid(width: int, index: int) -> nn.Module:
-    """The cheapest block and the best of the table in ABLATIONS.md in turn; it can start from a `gated` model."""
-    return HorNetBlock(width) if index % 2 else GatedBlock(width)
-
-
 def _convnext(width: int, index: int) -> nn.Module:
     return ConvNextBlock(width)
 
@@ -84,7 +79,6 @@ _GATED = framed(_gated)
 FAMILIES = {
     "gated": _GATED,
     "plain": framed(_gated, bypass=False),
-    "hybrid": framed(_hybrid),
     "lapped": lapped(_gated),
     "lapped-hornet": lapped(_hornet),
     "convnext": framed(_convnext),
