@@ -418,7 +418,7 @@ def test_work_and_memory_grow_with_the_number_of_positions(kernel):
 def test_time_grows_with_the_number_of_positions(kernel):
     mixer = LinearAttention(CHANNELS, kernel)
     # A little more than in proportion: the larger size leaves the cache.
-    assert growth([seconds(mixer, side) for side in SIDES], SIDES) < 1.4
+    assert growth([seconds(mixer, side) for side in SIDES], SIDES) < 1.5
     assert growth([seconds(all_pairs, side, 1) for side in SIDES[:2]], SIDES[:2]) > 1.6
 
 
