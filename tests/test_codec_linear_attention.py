@@ -417,9 +417,13 @@ def test_work_and_memory_grow_with_the_number_of_positions(kernel):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_time_grows_with_the_number_of_positions(kernel):
     mixer = LinearAttention(CHANNELS, kernel)
-    # A little more than in proportion: the larger size leaves the cache.
-    assert growth([seconds(mixer, side) for side in SIDES], SIDES) < 1.5
-    assert growth([seconds(all_pairs, side, 1) for side in SIDES[:2]], SIDES[:2]) > 1.6
+    # More than in proportion, since the larger size leaves the cache; the operations are counted above.
+    assert growth([seconds(mixer, side) for side in SIDES], SIDES) < 1.7
+
+
+@pytest.mark.slow
+def test_time_of_all_pairs_grows_with_the_square():
+    assert growth([seconds(all_pairs, side, 1) for side in SIDES], SIDES) > 1.85
 
 
 def test_unknown_kernels_and_uneven_heads_are_refused():
