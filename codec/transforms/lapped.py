@@ -9,10 +9,10 @@ packet with next to no network beside it needed fewer bits than any blocks about
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .frame import FramedAnalysis, FramedSynthesis, MakeBlock
-from .wavelet import BANDS, Packet, project_weights
+from .wavelet import Packet, expand_layer, project_layer
 
 
 class LappedAnalysis(FramedAnalysis):
@@ -21,11 +21,9 @@ class LappedAnalysis(FramedAnalysis):
     def __init__(self, width: int, depth: int, latents: int, make_block: MakeBlock) -> None:
         super().__init__(width, depth, latents, make_block, bypass=False)
         self.packet = Packet()
-        self.project = nn.Conv2d(BANDS, latents, 1, bias=False)
+        self.project = project_layer(latents, self.packet.spread)
         with torch.no_grad():
             self.merge.weight.mul_(0.01)
-            weights = project_weights(latents, self.packet.spread.flatten())
-            self.project.weight.copy_(weights[:, :, None, None])
 
     def linear(self, rgb: Tensor, bands: Tensor) -> Tensor | None:
         projected: Tensor = self.project(self.packet(rgb))
@@ -38,14 +36,11 @@ class LappedSynthesis(FramedSynthesis):
     def __init__(self, width: int, depth: int, latents: int, make_block: MakeBlock) -> None:
         super().__init__(width, depth, latents, make_block, bypass=False)
         self.packet = Packet()
-        self.expand = nn.Conv2d(latents, BANDS, 1, bias=False)
+        self.expand = expand_layer(latents, self.packet.spread)
         with torch.no_grad():
             self.leave.weight.mul_(0.01)
             assert self.leave.bias is not None
             self.leave.bias.zero_()
-            # One entry a row, so that the pseudo-inverse is the transpose over the squared row norms.
-            weights = project_weights(latents, self.packet.spread.flatten())
-            self.expand.weight.copy_((weights / weights.square().sum(1, keepdim=True)).t()[:, :, None, None])
 
     def drawn(self, scaled: Tensor, bands: Tensor) -> Tensor:
         return self.packet.inverse(self.expand(scaled.float())) + self.front.inverse(bands.float()) - 0.5

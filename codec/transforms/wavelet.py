@@ -73,14 +73,12 @@ class WaveletAnalysis(nn.Module):
         self.enter = nn.Conv2d(BANDS, 2 * width, 1)
         self.gain = QualityGain(width)
         self.leave = nn.Conv2d(width, latents, 1)
-        self.project = nn.Conv2d(BANDS, latents, 1, bias=False)
+        self.project = project_layer(latents, self.packet.spread)
         self.latent_gain = QualityGain(latents, *_LATENT_GAIN)
         with torch.no_grad():
             self.leave.weight.mul_(0.01)
             assert self.leave.bias is not None
             self.leave.bias.zero_()
-            weights = project_weights(latents, self.packet.spread.flatten())
-            self.project.weight.copy_(weights[:, :, None, None])
 
     def forward(self, rgb: Tensor, q: Tensor) -> Tensor:
         bands = self.packet(rgb)  # (B, 768, H/16, W/16)
@@ -102,14 +100,11 @@ class WaveletSynthesis(nn.Module):
         self.gain = QualityGain(width)
         self.blocks = nn.Sequential(*[_ResidualBlock(width) for _ in range(depth)])
         self.leave = nn.Conv2d(width, BANDS, 1)
-        self.expand = nn.Conv2d(latents, BANDS, 1, bias=False)
+        self.expand = expand_layer(latents, self.packet.spread)
         with torch.no_grad():
             self.leave.weight.mul_(0.01)
             assert self.leave.bias is not None
             self.leave.bias.zero_()
-            # One entry a row, so that the pseudo-inverse is the transpose over the squared row norms.
-            weights = project_weights(latents, self.packet.spread.flatten())
-            self.expand.weight.copy_((weights / weights.square().sum(1, keepdim=True)).t()[:, :, None, None])
 
     def forward(self, y_hat: Tensor, q: Tensor) -> Tensor:
         scaled = y_hat * self.latent_gain(q)
@@ -131,6 +126,24 @@ class _ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         fed: Tensor = self.leave(F.leaky_relu(self.enter(x), 0.1))
         return x + fed
+
+
+@torch.no_grad()
+def project_layer(latents: int, spread: Tensor) -> nn.Conv2d:
+    """Normalised bands to latents, beginning as `project_weights`."""
+    layer = nn.Conv2d(BANDS, latents, 1, bias=False)
+    layer.weight.copy_(project_weights(latents, spread.flatten())[:, :, None, None])
+    return layer
+
+
+@torch.no_grad()
+def expand_layer(latents: int, spread: Tensor) -> nn.Conv2d:
+    """Latents to normalised bands, beginning as the pseudo-inverse of `project_layer`."""
+    layer = nn.Conv2d(latents, BANDS, 1, bias=False)
+    # One entry a row, so that it is the transpose over the squared row norms.
+    weights = project_weights(latents, spread.flatten())
+    layer.weight.copy_((weights / weights.square().sum(1, keepdim=True)).t()[:, :, None, None])
+    return layer
 
 
 def project_weights(latents: int, spread: Tensor) -> Tensor:
