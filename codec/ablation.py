@@ -2,7 +2,7 @@
 
 ```
 recipe x variants x seeds ─► checkpoints ─► exact models ─► files of held-out pictures ─► BD-rate against the first
-                                                          └─► square pictures of three sizes ─► seconds, memory
+                                                        └─► square pictures of three sizes ─► seconds, memory
 ```
 
 What is finished is kept: an interrupted call goes on when it is made again, and calls with other seeds or variants can

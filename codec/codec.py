@@ -58,8 +58,8 @@ class Codec:
             image: uint8 array or tensor (H, W, 3), RGB, or a PIL image; any size from 1x1.
             quality: 0 to 100, real; stored in steps of 100/8192. None is 75, and all that a model of one rate takes.
             comment: text stored beside the picture.
-            effort: 0 to 9; above 0, the latents of this picture are refined (`refinement`), which takes from ten to
-                five hundred times as long and costs a decoder nothing.
+            effort: 0 to 9; above 0, the latents of this picture are refined (`refinement`) in EFFORT_ITERATIONS passes
+                forward and back, each longer than encoding it once; a decoder has no more to do than before.
 
         Raises:
             ValueError: for an image, a quality or an effort that is none of these, or effort that the model has no use
