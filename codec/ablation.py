@@ -43,7 +43,10 @@ _FIRST_ROW = 6
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """What to compare: a recipe with each value of one key and each seed for so many steps; the first is the anchor."""
+    """What to compare: a recipe with each value of one key and each seed for so many steps; the first is the anchor.
+
+    `start`: weights that every run begins with.
+    """
 
     recipe: Path
     changes: tuple[str, ...]
@@ -55,6 +58,7 @@ class Ablation:
     data: Path | None
     threads: int
     command: str
+    start: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,9 @@ def _trained(ablation: Ablation, value: str, seed: int, say: Callable[[str], Non
     path = ablation.folder / f"{value}-{seed}.checkpoint"
     changes = (*ablation.changes, change(ablation.key, value), f"seed={seed}", f'name="{value}-{seed}"')
     if not path.exists() or Checkpoint.read(path).step < ablation.steps:
-        session = Session(minutes=1.0, resume=path.exists(), mode=default_mode(), steps=ablation.steps)
+        there = path.exists()
+        start = None if there else ablation.start
+        session = Session(minutes=1.0, resume=there, start=start, mode=default_mode(), steps=ablation.steps)
         run_training(ablation.recipe, changes, path, ablation.data, session)
     record, model = load_average(path)
     if record.steps != ablation.steps:

@@ -71,11 +71,15 @@ class Model(nn.Module):
         self.transforms = Transforms(config)
         self.prior = LatentPrior(FLOAT, config.prior())
 
-    def forward(self, rgb: Tensor, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """rgb (B, 3, H, W) in [0, 1], sides multiples of 16, q (B,) in [0, 1] -> rgb_hat, y bits (B,), z bits (B,)."""
+    def code(self, rgb: Tensor, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """rgb (B, 3, H, W) in [0, 1], sides multiples of 16, q (B,) in [0, 1] -> y_hat, y bits (B,), z bits (B,)."""
         y = self.transforms.analysis(rgb, q).float()
         z = self.transforms.hyper_analysis(y).float()
-        y_hat, y_bits, z_bits = latent_rate(self.prior, y, z, q)
+        return latent_rate(self.prior, y, z, q)
+
+    def forward(self, rgb: Tensor, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Likewise -> rgb_hat (B, 3, H, W), y bits (B,), z bits (B,)."""
+        y_hat, y_bits, z_bits = self.code(rgb, q)
         rgb_hat: Tensor = self.transforms.synthesis(y_hat, q)
         return rgb_hat, y_bits, z_bits
 

@@ -40,3 +40,10 @@ class Arithmetic(Protocol):
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         """max(a, 0) * b."""
         ...
+
+    def attend(self, query: Tensor, keys: list[Tensor], values: list[Tensor], head: int) -> Tensor:
+        """Softmax attention at every place by itself, of one query to some tokens, over heads of so many channels.
+
+        The scores are products over a head's channels, divided by 4 as if there were 16.
+        """
+        ...

@@ -11,7 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels import exact as float64_kernels
-from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOT_STEPS, KNOTS, LEAK, LEAK_BITS, MAX_SHIFT, WEIGHT_LIMIT
+from ..kernels.exponential import SCORE_BITS
+from .fixed import (
+    ACTIVATION_LIMIT,
+    FEATURE_BITS,
+    KNOT_STEPS,
+    KNOTS,
+    LEAK,
+    LEAK_BITS,
+    MAX_SHIFT,
+    SCORE_SHIFT,
+    WEIGHT_LIMIT,
+)
 
 
 class Kernels(Protocol):
@@ -27,6 +38,7 @@ class Kernels(Protocol):
     def leaky(self, x: Tensor, slope: int, places: int) -> Tensor: ...
     def gate(self, a: Tensor, b: Tensor, shift: int) -> Tensor: ...
     def add(self, a: Tensor, b: Tensor) -> Tensor: ...
+    def attend(self, query: Tensor, keys: list[Tensor], values: list[Tensor], head: int, shift: int, /) -> Tensor: ...
     def interpolate(self, table: Tensor, position: int, spacing: int) -> Tensor: ...
     def scale_down(self, x: Tensor, shift: int) -> Tensor: ...
 
@@ -136,6 +148,9 @@ class ExactArithmetic:
 
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         return self.kernels.gate(a, b, FEATURE_BITS)
+
+    def attend(self, query: Tensor, keys: list[Tensor], values: list[Tensor], head: int) -> Tensor:
+        return self.kernels.attend(query, keys, values, head, 2 * FEATURE_BITS + SCORE_SHIFT - SCORE_BITS)
 
 
 def prepare(network: nn.Module, device: torch.device) -> None:

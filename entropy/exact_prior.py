@@ -10,6 +10,7 @@ from ..kernels import exact as float64_kernels
 from .exact import ExactArithmetic, Kernels, prepare
 from .exchange import Exchange, decoded
 from .fixed import CONTEXT_SHIFT, FEATURE_BITS, GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN, SCALE_ROWS
+from .memory import Memory
 from .prior import HYPER_STRIDE, LatentPrior, PriorConfig
 
 
@@ -38,14 +39,14 @@ class ExactPrior(LatentPrior):
         hyper = self.hyper_synthesis(features, gain_index, size)
 
         y_hat = torch.zeros(config.latents, *size, dtype=kernels.CARRIER, device=device)
+        memory: Memory = {}
         for index, mask in enumerate(self.schedule.masks(config.latents, *size, device)):
-            known = None
-            if index:
-                known = (y_hat * (1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT))).clamp_(-(2**15), 2**15 - 1)[None]
-            means, log_scales = self.step(index, hyper, known)
+            view = self.schedule.view(index, config.latents)[1:]
+            known = (y_hat * (1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT))).clamp_(-(2**15), 2**15 - 1)[None]
+            means, log_scales = self.step(index, hyper, known, memory)
             if config.whole_means:
                 means = kernels.scale_down(means, MEAN_BITS) * (1 << MEAN_BITS)
-            mean, row = means[0][mask], rows_of(log_scales[0][mask], kernels)
+            mean, row = means[0][mask[view]], rows_of(log_scales[0][mask[view]], kernels)
             y_hat[mask] = decoded(exchange("y", mask, mean, row), mean)
         return y_hat[None]
 

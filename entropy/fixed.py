@@ -12,6 +12,8 @@ ACTIVATION_LIMIT = 2**15 - 1  # saturation: [-2**15, 2**15 - 1]
 LEAK = 164  # slope of a leaky activation below zero, 0.01, with LEAK_BITS places
 LEAK_BITS = 14
 
+SCORE_SHIFT = 2  # scores of attention are divided by 4, the root of the 16 channels of a head
+
 WEIGHT_LIMIT = 8127  # 63 * 128 + 63: two balanced base-128 digits
 MAX_SHIFT = 30
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOTS, LEAK, LEAK_BITS
+from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOTS, LEAK, LEAK_BITS, SCORE_SHIFT
 
 
 def saturate(x: Tensor, bits: int = FEATURE_BITS) -> Tensor:
@@ -93,6 +93,13 @@ class FloatArithmetic:
 
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         return saturate(F.relu(a) * b)
+
+    def attend(self, query: Tensor, keys: list[Tensor], values: list[Tensor], head: int) -> Tensor:
+        split = (query.shape[0], -1, head, *query.shape[2:])
+        scores = torch.stack([(query * key).reshape(split).sum(2) for key in keys]) / 2**SCORE_SHIFT
+        weights = scores.float().softmax(0).unsqueeze(3)  # (tokens, B, heads, 1, h, w)
+        mixed: Tensor = (weights * torch.stack([value.reshape(split) for value in values])).sum(0)
+        return mixed.reshape(query.shape)
 
 
 FLOAT = FloatArithmetic()

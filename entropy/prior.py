@@ -1,14 +1,13 @@
-"""The entropy model: factorised z, hyper synthesis and spatial-channel context, in whichever arithmetic it is given.
+"""The entropy model: factorised z, hyper synthesis and a context model, in whichever arithmetic it is given.
 
 ```
 z ─► enter ─► 2x ─► block ─► 2x ─► (+ quality) ─► block ─► hyper (B, P, H, W)
                                                              │
- step 0:  hyper ────────────────────────────► block ─► head ─► mean, row
- step s:  hyper + context_s(latents so far) ─► block ─► head ─► mean, row
+ step s:          hyper, latents so far ─► network of the context model ─► mean, row
 ```
 
-Mean-scale hyperprior: Minnen et al., "Joint Autoregressive and Hierarchical Priors" (2018); gated depthwise blocks
-as in Li et al., DCVC-FM (2024).
+Mean-scale hyperprior: Minnen et al., "Joint Autoregressive and Hierarchical Priors" (2018); the context models are in
+`contexts`.
 """
 
 from dataclasses import dataclass
@@ -17,8 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .arithmetic import Arithmetic
+from .blocks import PriorBlock
+from .contexts import CONTEXTS
 from .fixed import FEATURE_BITS, MEAN_BITS
-from .schedule import SCHEDULES, Schedule
+from .memory import Memory
+from .schedule import Schedule
 
 HYPER_STRIDE = 4
 
@@ -30,7 +32,8 @@ Quality = Tensor | int
 class PriorConfig:
     """Sizes of the entropy model: M latent, P hidden and Z hyper-latent channels.
 
-    `whole_means`: the latents are whole numbers that must come back as they are, so their means are rounded.
+    `schedule` names one of `contexts.CONTEXTS`. `whole_means`: the latents are whole numbers that must come back as
+    they are, so their means are rounded.
     """
 
     latents: int
@@ -40,24 +43,6 @@ class PriorConfig:
     whole_means: bool = False
 
 
-class PriorBlock(nn.Module):
-    """Depthwise 3x3 mixing and a gated feed-forward, each residual; (B, P, H, W) -> same."""
-
-    def __init__(self, arithmetic: Arithmetic, width: int) -> None:
-        super().__init__()
-        self.arithmetic = arithmetic
-        self.enter = arithmetic.pointwise(width, width, FEATURE_BITS)
-        self.mix = arithmetic.depthwise(width)
-        self.leave = arithmetic.pointwise(width, width, FEATURE_BITS, start=0.3)
-        self.expand = arithmetic.pointwise(width, 2 * width, FEATURE_BITS)
-        self.reduce = arithmetic.pointwise(width, width, FEATURE_BITS, start=0.3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.arithmetic.add(x, self.leave(self.mix(F.relu(self.enter(x)))))
-        gate, value = self.expand(x).chunk(2, 1)
-        return self.arithmetic.add(x, self.reduce(self.arithmetic.gate(gate, value)))
-
-
 class LatentPrior(nn.Module):
     """Parameters of every latent from what is already known. See the module's diagram.
 
@@ -65,11 +50,12 @@ class LatentPrior(nn.Module):
     The `(mean, log_scale)` pairs have MEAN_BITS places.
     """
 
+    _network: nn.Module
+
     def __init__(self, arithmetic: Arithmetic, config: PriorConfig) -> None:
         super().__init__()
         self.arithmetic = arithmetic
         self.config = config
-        self.schedule: Schedule = SCHEDULES[config.schedule]
         width, latents = config.width, config.latents
         self.z_mean = arithmetic.knots(config.hyper, MEAN_BITS)
         self.z_scale = arithmetic.knots(config.hyper, MEAN_BITS)
@@ -78,10 +64,15 @@ class LatentPrior(nn.Module):
         self.split = arithmetic.pointwise(width, 4 * width, FEATURE_BITS)
         self.quality = arithmetic.knots(width, FEATURE_BITS)
         self.fine = PriorBlock(arithmetic, width)
-        steps = range(self.schedule.steps)
-        self.contexts = nn.ModuleList([arithmetic.pointwise(latents, width, FEATURE_BITS) for _ in steps[1:]])
-        self.blocks = nn.ModuleList([PriorBlock(arithmetic, width) for _ in steps])
-        self.heads = nn.ModuleList([arithmetic.pointwise(width, 2 * latents, MEAN_BITS, start=0.1) for _ in steps])
+        context = CONTEXTS[config.schedule]
+        if not all(context.schedule.channels(step, latents) for step in range(context.schedule.steps)):
+            raise ValueError(f"{latents} latent channels are too few for the slices of {config.schedule}")
+        self.schedule: Schedule = context.schedule
+        network = context.network(arithmetic, self.schedule, latents, width)
+        # Its parts are the prior's, by their own names, as in the files of all versions.
+        object.__setattr__(self, "_network", network)
+        for name, part in network.named_children():
+            self.add_module(name, part)
 
     def hyper_latents(self, q: Quality) -> tuple[Tensor, Tensor]:
         """(mean, log_scale) of z, each (B, Z, 1, 1): the factorised prior at a quality."""
@@ -95,15 +86,10 @@ class LatentPrior(nn.Module):
         hyper: Tensor = self.fine(self.arithmetic.add(x, self.quality(q)))
         return hyper
 
-    def step(self, index: int, hyper: Tensor, known: Tensor | None) -> tuple[Tensor, Tensor]:
-        """(mean, log_scale), each (B, M, h, w), for coding step `index`.
+    def step(self, index: int, hyper: Tensor, known: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """(mean, log_scale), each of the shape of the step's view of the latents (`Schedule.view`).
 
-        known: the latents of earlier steps as context features (B, M, h, w), zero where not yet known; None in
-        step 0.
+        Arguments as those of `contexts.Network`.
         """
-        x = hyper
-        if index > 0:
-            assert known is not None
-            x = self.arithmetic.add(x, self.contexts[index - 1](known))
-        mean, log_scale = self.heads[index](self.blocks[index](x)).chunk(2, 1)
+        mean, log_scale = self._network(index, hyper, known, memory).chunk(2, 1)
         return mean, log_scale

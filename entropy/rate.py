@@ -8,7 +8,9 @@ from torch import Tensor
 
 from .fixed import CONTEXT_SHIFT, ROW_CENTRE, ROW_GAIN, SCALE_MAX, SCALE_MIN, SCALE_ROWS
 from .float_twin import saturate
+from .memory import Memory
 from .prior import LatentPrior
+from .schedule import View
 
 # The distances (B, C, H, W) of latents from their means and their log-scales, broadcast -> the distances as coded.
 Quantise = Callable[[Tensor, Tensor], Tensor]
@@ -82,19 +84,30 @@ def latent_rate(
 
     size = (y.shape[2], y.shape[3])
     hyper = prior.hyper_synthesis(saturate(z_hat), q, size)
-    y_hat = torch.zeros_like(y)
-    mean_all, scale_all = torch.zeros_like(y), torch.zeros_like(y)
+    y_hat, mean_all, scale_all = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
+    memory: Memory = {}
     for index, mask in enumerate(prior.schedule.masks(y.shape[1], *size, y.device)):
-        known = saturate(y_hat / 2**CONTEXT_SHIFT) if index else None
-        mean, log_scale = prior.step(index, hyper, known)
+        view = prior.schedule.view(index, y.shape[1])
+        mean, log_scale = prior.step(index, hyper, saturate(y_hat / 2**CONTEXT_SHIFT), memory)
         if prior.config.whole_means:
             mean = round_through(mean)
-        y_hat = torch.where(mask, quantise(y - mean, log_scale) + mean, y_hat)
-        mean_all = torch.where(mask, mean, mean_all)
-        scale_all = torch.where(mask, log_scale, scale_all)
+        mask = mask[view[1:]]
+        y_hat = _with(y_hat, view, mask, quantise(y[view] - mean, log_scale) + mean)
+        mean_all = _with(mean_all, view, mask, mean)
+        scale_all = _with(scale_all, view, mask, log_scale)
     noisy = prior.training and not prior.config.whole_means
     y_bits = gaussian_bits(_noisy(y, y_hat, noisy), mean_all, scale_of(scale_all))
     return y_hat, y_bits.sum((1, 2, 3)), z_bits.sum((1, 2, 3))
+
+
+def _with(plane: Tensor, view: View, mask: Tensor, values: Tensor) -> Tensor:
+    """A plane with some of the values of a view in it."""
+    chosen = torch.where(mask, values, plane[view])
+    if chosen.shape == plane.shape:
+        return chosen
+    plane = plane.clone()
+    plane[view] = chosen
+    return plane
 
 
 def _noisy(x: Tensor, rounded: Tensor, noisy: bool) -> Tensor:

@@ -1,10 +1,18 @@
-"""Which latents are coded in which step: the spatial-channel schedules.
+"""Which latents are coded in which step: schedules over channels and places.
 
-The latents are split into `groups` channel groups by channel index modulo groups; a 2x2 cell of positions repeats over
-the plane. Step s of a schedule codes, of each group, the positions of the cell that the table gives to s, so each step
-sees all channels and all places thinly, and later steps see their neighbours (He et al., ELIC, 2022; Li et al.,
-DCVC-DC, 2023, section 3.3). `one-step` is the mean-scale hyperprior without context (Minnen et al. 2018),
-`checkerboard` codes all channels of every other place (He et al. 2021).
+The latents are cut into `slices` of channels, coded one after the other. Within a slice they belong to groups by
+channel index modulo the number of groups, and a square cell of positions repeats over the plane. A step codes, of each
+group, the positions of the cell that the table gives to it, so that it sees all channels and all places thinly, and
+later steps see their neighbours. A step with a stride works on the plane of every so many-th row and column alone.
+
+| schedule | after |
+|---|---|
+| one-step | mean-scale hyperprior without context, Minnen et al. 2018 |
+| checkerboard | all channels of every other place, He et al. 2021 |
+| two-step, four-step | Li et al., DCVC-DC, 2023, section 3.3 |
+| channel-wise | equal slices, Minnen and Singh, CHARM, 2020 |
+| space-channel | uneven slices, each in checkerboard order, He et al., ELIC, 2022 |
+| progressive | every fourth place, every other one, the rest, Li et al., HPCM, 2025 |
 """
 
 from dataclasses import dataclass
@@ -12,31 +20,95 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+Cell = tuple[tuple[tuple[int, ...], ...], ...]
+# What indexes a step's part of a plane (B, M, h, w).
+View = tuple[slice, slice, slice, slice]
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """`cell[group][dy][dx]` is the step that codes positions (y % 2, x % 2) == (dy, dx) of a channel group."""
+    """`cell[group][y % p][x % p]` is the step, within a slice, that codes a position of a channel group.
+
+    `slices` are shares of the channels, `strides` those of the steps within a slice.
+    """
 
     name: str
-    steps: int
-    cell: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
+    cell: Cell
+    strides: tuple[int, ...]
+    slices: tuple[int, ...] = (1,)
+
+    @property
+    def steps(self) -> int:
+        return len(self.slices) * len(self.strides)
+
+    def stride(self, step: int) -> int:
+        return self.strides[step % len(self.strides)]
+
+    def channels(self, step: int, latents: int) -> range:
+        """Those of the slice that a step codes; empty where there are fewer channels than slices."""
+        index, total = step // len(self.strides), sum(self.slices)
+        first, last = sum(self.slices[:index]), sum(self.slices[: index + 1])
+        return range(latents * first // total, latents * last // total)
+
+    def known_channels(self, step: int, latents: int) -> int:
+        """How many channels, from the first, a step can know something of."""
+        channels = self.channels(step, latents)
+        return channels.stop if step % len(self.strides) else channels.start
+
+    def view(self, step: int, latents: int) -> View:
+        """The part of the latents that a step works on: its slice, on its grid."""
+        channels, grid = self.channels(step, latents), slice(None, None, self.stride(step))
+        return slice(None), slice(channels.start, channels.stop), grid, grid
 
     def masks(self, channels: int, height: int, width: int, device: torch.device) -> list[Tensor]:
         """One boolean mask (channels, height, width) a step; each latent is in exactly one."""
-        group = torch.arange(channels, device=device)[:, None, None] % len(self.cell)
-        y = torch.arange(height, device=device)[:, None] % 2
-        x = torch.arange(width, device=device) % 2
-        masks = [torch.zeros(channels, height, width, dtype=torch.bool, device=device) for _ in range(self.steps)]
+        period = len(self.cell[0])
+        channel = torch.arange(channels, device=device)[:, None, None]
+        group = channel % len(self.cell)
+        y = torch.arange(height, device=device)[:, None] % period
+        x = torch.arange(width, device=device) % period
+        inner = [torch.zeros(channels, height, width, dtype=torch.bool, device=device) for _ in self.strides]
         # Arithmetic on the device instead of a lookup in a table from the host, which a CUDA graph could not record.
         for g, rows in enumerate(self.cell):
             for dy, row in enumerate(rows):
                 for dx, step in enumerate(row):
-                    masks[step] |= (group == g) & (y == dy) & (x == dx)
+                    inner[step] |= (group == g) & (y == dy) & (x == dx)
+        masks = []
+        for step in range(self.steps):
+            own = self.channels(step, channels)
+            masks.append(inner[step % len(inner)] & (channel >= own.start) & (channel < own.stop))
         return masks
 
 
-ONE_STEP = Schedule("one-step", 1, (((0, 0), (0, 0)),))
-CHECKERBOARD = Schedule("checkerboard", 2, (((0, 1), (1, 0)),))
-TWO_STEP = Schedule("two-step", 2, (((0, 1), (1, 0)), ((1, 0), (0, 1))))
-FOUR_STEP = Schedule("four-step", 4, (((0, 2), (3, 1)), ((1, 3), (2, 0)), ((2, 0), (1, 3)), ((3, 1), (0, 2))))
-SCHEDULES = {schedule.name: schedule for schedule in (ONE_STEP, CHECKERBOARD, TWO_STEP, FOUR_STEP)}
+def _progressive(groups: int, fine_steps: int) -> tuple[Cell, tuple[int, ...]]:
+    """Cells of 4x4 and the strides: two steps at every fourth place, three at every second, `fine_steps` at the rest.
+
+    At each of the finer levels three places are new. Which of them comes first differs between the groups of channels.
+    """
+
+    def step(group: int, y: int, x: int) -> int:
+        if (y, x) == (0, 0):
+            return group % 2
+        if y % 2 == 0 and x % 2 == 0:
+            return 2 + (y + x // 2 - 1 + group) % 3
+        turn = (2 * (y % 2) + x % 2 - 1 + group) % 3
+        halves = fine_steps // 3
+        return 5 + turn * halves + group // 3 % halves
+
+    cell = tuple(tuple(tuple(step(g, y, x) for x in range(4)) for y in range(4)) for g in range(groups))
+    return cell, (4, 4, 2, 2, 2, *(1,) * fine_steps)
+
+
+_ALL: Cell = (((0,),),)
+_CHECKERBOARD: Cell = (((0, 1), (1, 0)),)
+
+ONE_STEP = Schedule("one-step", _ALL, (1,))
+CHECKERBOARD = Schedule("checkerboard", _CHECKERBOARD, (1, 1))
+TWO_STEP = Schedule("two-step", (((0, 1), (1, 0)), ((1, 0), (0, 1))), (1, 1))
+FOUR_STEP = Schedule(
+    "four-step", (((0, 2), (3, 1)), ((1, 3), (2, 0)), ((2, 0), (1, 3)), ((3, 1), (0, 2))), (1, 1, 1, 1)
+)
+CHANNEL_WISE = Schedule("channel-wise", _ALL, (1,), slices=(1,) * 10)
+SPACE_CHANNEL = Schedule("space-channel", _CHECKERBOARD, (1, 1), slices=(1, 1, 2, 4, 12))
+PROGRESSIVE = Schedule("progressive", *_progressive(groups=6, fine_steps=3))
+PROGRESSIVE_FINE = Schedule("progressive-fine", *_progressive(groups=6, fine_steps=6))

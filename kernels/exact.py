@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import exact_reference
+from .exponential import exponential_table
 
 CARRIER = torch.float64
 SUM_LIMIT = 2**53
@@ -88,6 +89,28 @@ def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
 def add(a: Tensor, b: Tensor) -> Tensor:
     """Saturated sum."""
     return (a + b).clamp_(_LOW, _HIGH)
+
+
+def attend(query: Tensor, keys: list[Tensor], values: list[Tensor], head: int, shift: int) -> Tensor:
+    """Softmax attention at every place by itself: query, keys and values (B, C, H, W) -> (B, C, H, W).
+
+    Heads have `head` channels. A score is the sum of their products, scaled down by `shift` to SCORE_BITS places; the
+    weight of a token is the table's exponential of how far its score is below the largest; the weighted mean of the
+    values is rounded to nearest.
+    """
+    batch, channels, height, width = query.shape
+    split = (batch, channels // head, head, height, width)
+    products = [(query * key).reshape(split).sum(2) for key in keys]
+    scores = scale_down(torch.stack(products), shift)  # (tokens, B, heads, H, W)
+    table = torch.tensor(exponential_table(), dtype=CARRIER, device=query.device)
+    below = (scores.amax(0) - scores).clamp_max_(len(table) - 1)
+    weights = table[below.long()].unsqueeze(3)
+    total = torch.zeros(split, dtype=CARRIER, device=query.device)
+    for weight, value in zip(weights, values, strict=True):
+        total += weight * value.reshape(split)
+    share = 2 * weights.sum(0)
+    # The quotient of integers, below 2**15 where the divisor is below 2**22, is never rounded up to the next integer.
+    return torch.floor((2 * total + share / 2) / share).view_as(query)
 
 
 def interpolate(table: Tensor, position: int, spacing: int) -> Tensor:

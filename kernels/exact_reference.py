@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .exponential import exponential_table
+
 CARRIER = torch.int64
 _LOW, _HIGH = -(2**15), 2**15 - 1
 
@@ -57,6 +59,21 @@ def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
 def add(a: Tensor, b: Tensor) -> Tensor:
     """As `exact.add`."""
     return (a + b).clamp(_LOW, _HIGH)
+
+
+def attend(query: Tensor, keys: list[Tensor], values: list[Tensor], head: int, shift: int) -> Tensor:
+    """As `exact.attend`, a head and a channel at a time."""
+    table = torch.tensor(exponential_table())
+    out = torch.empty_like(query)
+    for first in range(0, query.shape[1], head):
+        own = slice(first, first + head)
+        scores = torch.stack([scale_down((query[:, own] * key[:, own]).sum(1), shift) for key in keys])
+        weights = table[(scores.amax(0) - scores).clamp_max(len(table) - 1)]
+        for channel in range(first, first + head):
+            total = sum(weight * value[:, channel] for weight, value in zip(weights, values, strict=True))
+            share = weights.sum(0)
+            out[:, channel] = torch.div(2 * total + share, 2 * share, rounding_mode="floor")
+    return out
 
 
 def interpolate(table: Tensor, position: int, spacing: int) -> Tensor:

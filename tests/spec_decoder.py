@@ -4,6 +4,7 @@ It shares no code with the library, so a test in which both find the same symbol
 """
 
 import json
+import math
 import zlib
 
 import numpy as np
@@ -47,22 +48,78 @@ def symbols_of(model_file, steps, gain_index, height_px, width_px):
     x = shuffle(pointwise(t, "split", x))[:, :h, :w]
     hyper = block(t, "fine", clamp16(x + table(t["quality.table"], gain_index)[:, None, None]))
 
-    cells = SCHEDULES[config["schedule"]]
     channels = config["latents"]
-    c, i, j = np.indices((channels, h, w))
-    when = np.array(cells)[c % len(cells), 2 * (i % 2) + j % 2]
+    when, grid, first, last = schedule_of(config["schedule"], channels, h, w)
     y = np.zeros((channels, h, w), np.int64)
-    for s in range(when.max() + 1 if when.size else 0):
-        x = hyper
-        if s > 0:
-            x = clamp16(x + pointwise(t, f"contexts.{s - 1}", clamp16(4 * y)))
-        out = pointwise(t, f"heads.{s}", block(t, f"blocks.{s}", x))
-        mask = when == s
-        mean, log_scale = out[:channels][mask], out[channels:][mask]
+    memory = []
+    for s in range(int(when.max()) + 1):
+        known = clamp16(4 * y)
+        out = parameters(config["schedule"], t, s, hyper, known, grid, (first, last), memory)
+        own = slice(first[s], last[s])
+        mask = (when == s)[own, :: grid[s], :: grid[s]]
+        count = last[s] - first[s]
+        mean, log_scale = out[:count][mask], out[count:][mask]
         if config.get("transform") == "jpeg":
             mean = 32 * ((mean + 16) // 32)
-        y[mask] = 32 * code(s + 1, row_of(log_scale)) + mean
+        y[own, :: grid[s], :: grid[s]][mask] = 32 * code(s + 1, row_of(log_scale)) + mean
     return found, crc_of(found)
+
+
+def schedule_of(name, channels, h, w):
+    """Section 16.1: the step of every latent; of every step its grid, its first channel and the one after its last."""
+    c, i, j = np.indices((channels, h, w))
+    if name in SCHEDULES:
+        cells = SCHEDULES[name]
+        when = np.array(cells)[c % len(cells), 2 * (i % 2) + j % 2]
+        steps = max(map(max, cells)) + 1
+        return when, [1] * steps, [0] * steps, [channels] * steps
+    if name.startswith("progressive"):
+        f = 2 if name == "progressive-fine" else 1
+        g, i, j = c % 6, i % 4, j % 4
+        fine = 5 + f * ((2 * (i % 2) + j % 2 - 1 + g) % 3) + g // 3 % f
+        middle = 2 + (i + j // 2 - 1 + g) % 3
+        when = np.where((i == 0) & (j == 0), g % 2, np.where((i % 2 == 0) & (j % 2 == 0), middle, fine))
+        grid = [4, 4, 2, 2, 2, *[1] * (3 * f)]
+        return when, grid, [0] * len(grid), [channels] * len(grid)
+    shares, times = ([1, 1, 2, 4, 12], 2) if name == "space-channel" else ([1] * 10, 1)
+    ends = [channels * sum(shares[:k]) // sum(shares) for k in range(len(shares) + 1)]
+    when = sum(times * (c >= end) for end in ends[1:]) + (i + j) % times
+    steps = range(times * len(shares))
+    return when, [1] * len(steps), [ends[s // times] for s in steps], [ends[s // times + 1] for s in steps]
+
+
+def parameters(name, t, s, hyper, known, grid, ends, memory):
+    """Section 16.1: means and log-scales of a step."""
+    r = grid[s]
+    x = hyper[:, ::r, ::r]
+    if name == "channel-transformer":
+        if s > 0:
+            x = clamp16(x + pointwise(t, f"contexts.{s - 1}", known[ends[0][s - 1] : ends[1][s - 1]]))
+        query, key, value = np.split(pointwise(t, f"tokens.{s}", x), 3)
+        memory.append((key, value))
+        x = clamp16(x + pointwise(t, f"leaves.{s}", attend(query, memory)))
+    elif s > 0:
+        seen = t[f"contexts.{s - 1}.weight"].shape[1]
+        x = clamp16(x + pointwise(t, f"contexts.{s - 1}", known[:seen, ::r, ::r]))
+    if s > 0 and name.startswith("progressive"):
+        times = grid[s - 1] // r
+        carried = pointwise(t, f"carries.{s - 1}", memory[-1]).repeat(times, 1).repeat(times, 2)
+        x = clamp16(x + carried[:, : x.shape[1], : x.shape[2]])
+    x = block(t, f"blocks.{s}", x)
+    if name.startswith("progressive"):
+        memory.append(x)
+    return pointwise(t, f"heads.{s}", x)
+
+
+def attend(query, tokens):
+    """Section 14."""
+    exponential = np.array([math.floor(2**14 * math.exp(-i / 256) + 0.5) for i in range(2663)])
+    split = (-1, 16, *query.shape[1:])
+    scores = np.array([((query * key).reshape(split).sum(1) + 2**13) >> 14 for key, _ in tokens])
+    weights = exponential[np.minimum(scores.max(0) - scores, 2662)]
+    total = sum(weight[:, None] * value.reshape(split) for weight, (_, value) in zip(weights, tokens, strict=True))
+    share = weights.sum(0)[:, None]
+    return ((2 * total + share) // (2 * share)).reshape(query.shape)
 
 
 def crc_of(found):

@@ -9,7 +9,7 @@ from lcodec.codec.training.recipe import Recipe
 from lcodec.codec.training.warm_start import start_from
 from lcodec.codec.transforms.families import FAMILIES
 
-FRAMED = [name for name in FAMILIES if name in ("gated", "plain", "lapped", "convnext", "hornet", "swin", "swin-v2")]
+FRAMED = ["gated", "plain", "tdlt", "lapped", "convnext", "hornet", "swin", "swin-v2"]
 FRAMED += ["frequency-aware", *(name for name in FAMILIES if name.startswith("linear-"))]
 
 

@@ -10,13 +10,13 @@ from lcodec.codec.model_file import pack_model, unpack_model
 from lcodec.codec.registry import MODELS, by_name
 from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
+from lcodec.entropy.contexts import CONTEXTS
 from lcodec.entropy.convert import to_exact
 from lcodec.entropy.exact_prior import ExactPrior, rows_of
 from lcodec.entropy.fixed import GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN
 from lcodec.entropy.float_twin import FLOAT, saturate
 from lcodec.entropy.prior import LatentPrior, PriorConfig
 from lcodec.entropy.rate import latent_rate, scale_of
-from lcodec.entropy.schedule import SCHEDULES
 from lcodec.entropy.tables import gaussian_rows
 from lcodec.kernels import exact as exact_float64
 from lcodec.kernels import exact_reference
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 def float_prior(schedule="two-step", seed=0):
     torch.manual_seed(seed)
-    return LatentPrior(FLOAT, PriorConfig(latents=12, width=16, hyper=6, schedule=schedule)).eval()
+    return LatentPrior(FLOAT, PriorConfig(latents=20, width=16, hyper=6, schedule=schedule)).eval()
 
 
 def exact_pair(twin):
@@ -39,24 +39,28 @@ def exact_pair(twin):
     return fast, slow
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
+@pytest.mark.parametrize("schedule", [c.schedule for c in CONTEXTS.values()], ids=CONTEXTS)
 @pytest.mark.parametrize("size", [(1, 1), (5, 8), (2, 3)])
 def test_a_schedule_codes_every_latent_once_and_shares_evenly(schedule, size):
-    masks = schedule.masks(12, *size, CPU)
+    masks = schedule.masks(20, *size, CPU)
     assert len(masks) == schedule.steps
-    assert torch.equal(sum(mask.int() for mask in masks), torch.ones(12, *size, dtype=torch.int32))
-    if size[0] * size[1] > 1:
+    assert torch.equal(sum(mask.int() for mask in masks), torch.ones(20, *size, dtype=torch.int32))
+    for step, mask in enumerate(masks):
+        own = torch.zeros_like(mask)
+        own[schedule.view(step, 20)[1:]] = True
+        assert not (mask & ~own).any()
+    if size[0] * size[1] > 1 and schedule.slices == (1,) and set(schedule.strides) == {1}:
         counts = [int(mask[:, : size[0] // 2 * 2, : size[1] // 2 * 2].sum()) for mask in masks]
         assert len(set(counts)) == 1
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", CONTEXTS)
 def test_exact_network_equals_the_oracle_and_stays_near_its_float_twin(schedule):
     twin = float_prior(schedule)
     fast, slow = exact_pair(twin)
     g = torch.Generator().manual_seed(4)
     z = torch.randint(-300, 300, (2, 6, 3, 2), generator=g)
-    known = torch.randint(-2000, 2000, (2, 12, 9, 7), generator=g)
+    known = torch.randint(-2000, 2000, (2, 20, 9, 7), generator=g)
     index, q = 3000, torch.tensor([3000 / GAIN_STEPS] * 2)
     hyper = [
         fast.hyper_synthesis(z.double(), index, (9, 7)),
@@ -65,21 +69,22 @@ def test_exact_network_equals_the_oracle_and_stays_near_its_float_twin(schedule)
     ]
     assert torch.equal(hyper[0].long(), hyper[1])
     assert (hyper[0] / 1024 - hyper[2]).abs().max() < 0.02
+    memories = {}, {}, {}
     for step in range(fast.schedule.steps):
-        a = fast.step(step, hyper[0], known.double())
-        b = slow.step(step, hyper[1], known)
-        c = twin.step(step, hyper[2], known.float() / 1024)
+        a = fast.step(step, hyper[0], known.double(), memories[0])
+        b = slow.step(step, hyper[1], known, memories[1])
+        c = twin.step(step, hyper[2], known.float() / 1024, memories[2])
         for exact_value, oracle, real in zip(a, b, c, strict=True):
             assert torch.equal(exact_value.long(), oracle)
             assert (exact_value / 2**MEAN_BITS - real).abs().max() < 0.05
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", CONTEXTS)
 @pytest.mark.parametrize("size", [(1, 1), (5, 9)])
 def test_coding_round_trip_on_either_carrier(schedule, size, row_coder):
     fast, slow = exact_pair(float_prior(schedule))
     torch.manual_seed(1)
-    y = 4 * torch.randn(1, 12, *size)
+    y = 4 * torch.randn(1, 20, *size)
     z = 2 * torch.randn(1, 6, -(-size[0] // 4), -(-size[1] // 4))
     coded = walk.encode(fast, row_coder, y, z, 5000, CPU)
     assert len(coded.steps) == fast.schedule.steps + 1
@@ -91,21 +96,21 @@ def test_coding_round_trip_on_either_carrier(schedule, size, row_coder):
     assert (coded.y_hat - y).abs().max() < 0.52 or (y.abs() < 1).any()
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", CONTEXTS)
 def test_decoder_written_from_the_specification_follows_every_schedule(schedule, cut):
     config = ModelConfig(latents=24, prior_width=16, hyper=6, schedule=schedule, transform="dct")
     model = new_model(config, 3)
     packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), 6)
     coded = unpack_model(packed, CPU).compress(torch.from_numpy(cut), 5000)
     _, crc = spec_decoder.symbols_of(packed, coded.steps, 5000, *cut.shape[:2])
-    assert crc == coded.symbols_crc and len(coded.steps) == SCHEDULES[schedule].steps + 1
+    assert crc == coded.symbols_crc and len(coded.steps) == CONTEXTS[schedule].schedule.steps + 1
 
 
 def test_rate_of_the_twin_is_the_size_of_the_file(row_coder):
     twin = float_prior()
     fast, _ = exact_pair(twin)
     torch.manual_seed(2)
-    y, z = 1.5 * torch.randn(1, 12, 40, 52), torch.randn(1, 6, 10, 13)
+    y, z = 1.5 * torch.randn(1, 20, 40, 52), torch.randn(1, 6, 10, 13)
     with torch.no_grad():
         y_hat, y_bits, z_bits = latent_rate(twin, y, z, torch.tensor([0.5]))
     coded = walk.encode(fast, row_coder, y, z, GAIN_STEPS // 2, CPU)
@@ -115,7 +120,7 @@ def test_rate_of_the_twin_is_the_size_of_the_file(row_coder):
 
 def test_non_finite_latents_still_make_a_decodable_file(row_coder):
     fast, _ = exact_pair(float_prior())
-    y = torch.full((1, 12, 4, 4), float("nan"))
+    y = torch.full((1, 20, 4, 4), float("nan"))
     y[0, 0] = float("inf")
     coded = walk.encode(fast, row_coder, y, torch.zeros(1, 6, 1, 1), 0, CPU)
     assert walk.decode(fast, row_coder, coded.steps, 0, (4, 4), CPU)[1] == coded.symbols_crc
@@ -155,6 +160,6 @@ def test_batches_decode_like_single_pictures(name):
     for n in range(3):
         assert torch.equal(together[n : n + 1], coding.prior.hyper_synthesis(z[n : n + 1], 4000, (3, 5)))
         known = torch.zeros(1, coding.prior.config.latents, 3, 5).double()
-        alone = coding.prior.step(1, together[n : n + 1], known)
-        for a, b in zip(alone, coding.prior.step(1, together, known.expand(3, -1, -1, -1)), strict=True):
+        alone = coding.prior.step(1, together[n : n + 1], known, {})
+        for a, b in zip(alone, coding.prior.step(1, together, known.expand(3, -1, -1, -1), {}), strict=True):
             assert torch.equal(a[0], b[n])

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lcodec.kernels import exact, exact_reference
+from lcodec.kernels.exponential import exponential_table
 
 LIMIT = 2**15 - 1
 
@@ -36,6 +37,27 @@ def test_layers_equal_the_oracle(kind, size, batch):
             for kernels in (exact, exact_reference)
         )
         assert torch.equal(fast.long(), slow)
+
+
+@pytest.mark.parametrize("kind", ["random", "lowest", "highest"])
+@pytest.mark.parametrize("tokens", [1, 3, 10])
+def test_attention_equals_the_oracle(kind, tokens):
+    g = torch.Generator().manual_seed(tokens)
+    query, *others = (features((2, 32, 5, 3), kind, g) for _ in range(2 * tokens + 1))
+    keys, values = others[:tokens], others[tokens:]
+    for scale in (1, 64):  # weights of one token, and of several
+        inputs = query // scale, [key // scale for key in keys], values
+        fast = exact.attend(inputs[0].double(), *([x.double() for x in part] for part in inputs[1:]), 16, 14)
+        slow = exact_reference.attend(*inputs, 16, 14)
+        assert torch.equal(fast.long(), slow)
+        assert min(map(torch.amin, values)) <= slow.amin() and slow.amax() <= max(map(torch.amax, values))
+
+
+def test_the_table_is_that_of_the_exponential():
+    table = exponential_table()
+    assert table[0] == 2**14 and table[-1] == 0 and len(table) == 2663
+    exact_values = torch.exp(-torch.arange(2663, dtype=torch.float64) / 256) * 2**14
+    assert (torch.tensor(table) - exact_values).abs().max() <= 0.5
 
 
 def test_requantisation_floors_and_saturates():

@@ -69,6 +69,7 @@ def add_training_verbs(verbs: Verbs) -> None:
     )
     ablate.add_argument("--seeds", type=numbers, default=(0.0, 1.0), metavar="LIST", help="default 0,1")
     ablate.add_argument("--steps", type=positive, required=True, help="of every run")
+    ablate.add_argument("--start", type=Path, metavar="FILE", help="begin every run with these weights")
     ablate.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe (repeatable)"
     )
@@ -153,6 +154,7 @@ def _ablate(options: argparse.Namespace) -> None:
         folder=options.output,
         data=options.data,
         threads=options.threads or os.cpu_count() or 1,
+        start=options.start,
         command=shlex.join(["lcodec", *sys.argv[1:]]),
     )
     print(ablate(ablation, say), end="")

@@ -12,7 +12,10 @@ from .recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Per sample (B,): weight lambda, squared error (8-bit units), bits per pixel (estimated)."""
+    """Per sample (B,): weight lambda, squared error (8-bit units), bits per pixel (estimated).
+
+    While the entropy model alone is trained, nobody computes the squared error: it is 0.
+    """
 
     weight: Tensor
     squared_error: Tensor
@@ -25,8 +28,12 @@ class Costs:
 
 def costs(model: Model, recipe: Recipe, rgb: Tensor, q: Tensor) -> Costs:
     """Rate and distortion of rgb (B, 3, H, W) in [0, 1] at qualities q (B,)."""
-    with torch.autocast(rgb.device.type, dtype=torch.bfloat16):
-        rgb_hat, y_bits, z_bits = model(rgb, q)
     weight = weight_of(q, (recipe.lambda_low, recipe.lambda_high))
-    squared_error = (rgb_hat.float() - rgb).square().mean((1, 2, 3)) * 255**2
+    with torch.autocast(rgb.device.type, dtype=torch.bfloat16):
+        y_hat, y_bits, z_bits = model.code(rgb, q)
+        if recipe.prior_only and model.training:
+            squared_error = torch.zeros_like(weight)
+        else:
+            rgb_hat = model.transforms.synthesis(y_hat, q)
+            squared_error = (rgb_hat.float() - rgb).square().mean((1, 2, 3)) * 255**2
     return Costs(weight, squared_error, (y_bits + z_bits) / (rgb.shape[2] * rgb.shape[3]))

@@ -56,6 +56,8 @@ def train(
 
     Raises ValueError when a resumed run had another recipe or other pictures, or the start does not fit the recipe.
     """
+    if recipe.prior_only and session.start is None and not session.resume:
+        raise ValueError("only the entropy model is to be trained: name the transforms to start with")
     began = time.monotonic()
     model = _trainee(recipe, workers.device)
     optimiser = new_optimiser(model, recipe)
@@ -122,6 +124,9 @@ def train(
 def _trainee(recipe: Recipe, device: torch.device) -> Model:
     """A fresh model in training mode; its convolutions are a tenth faster with their weights in channels_last."""
     model = new_model(recipe.model, recipe.seed).to(device).train()
+    if recipe.prior_only:
+        model.transforms.analysis.requires_grad_(False)
+        model.transforms.synthesis.requires_grad_(False)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

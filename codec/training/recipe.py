@@ -6,7 +6,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ...entropy.schedule import SCHEDULES
+from ...entropy.contexts import CONTEXTS
 from ..model import ModelConfig
 from ..quality import LAMBDAS
 from ..transforms.frame import STRIDE
@@ -20,7 +20,9 @@ class Recipe:
     weight of the squared error (8-bit units) against bits per pixel at quality 0 and 100, geometric in between.
     `balance`: the loss of a sample is divided by lambda to this power, so that low and high rates weigh alike. `ema`:
     decay per step of the averaged weights, which are what is validated and exported. `permissive`: train on photographs
-    with a permissive licence only.
+    with a permissive licence only. `prior_only`: leave analysis and synthesis as the start has them, and train the
+    entropy model and the hyper analysis for the fewest bits; what the start has of them in other sizes, or not at all,
+    begins afresh.
     """
 
     model: ModelConfig
@@ -36,6 +38,7 @@ class Recipe:
     clip_norm: float = 1.0
     ema: float = 0.999
     permissive: bool = False
+    prior_only: bool = False
 
     def __post_init__(self) -> None:
         if self.crop < STRIDE or self.crop % STRIDE:
@@ -47,8 +50,8 @@ class Recipe:
             raise ValueError(f"lambda_high must be above lambda_low, not {self.lambda_high}")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema must be at least 0 and below 1, not {self.ema}")
-        if self.model.schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, not {self.model.schedule!r}")
+        if self.model.schedule not in CONTEXTS:
+            raise ValueError(f"schedule must be one of {', '.join(CONTEXTS)}, not {self.model.schedule!r}")
 
     @classmethod
     def read(cls, path: Path, changes: Sequence[str] = ()) -> "Recipe":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from ..model import Model
@@ -55,7 +55,7 @@ class Update:
             crops,
             workers,
         )
-        self._parameters = list(model.parameters())
+        self._parameters = _trained(model)
         self._share = workers.share(recipe.batch)
         size = len(range(recipe.batch)[self._share])
         self._places = torch.zeros(size, 3, dtype=torch.int64, device=device)
@@ -92,7 +92,7 @@ class Update:
             gradient_norm=norm / used,
             skipped=round(skipped / self._workers.count),
             bpp=tuple(bpp / n if n else None for n, bpp, _ in bands),
-            psnr_db=tuple(10 * math.log10(255**2 * n / max(error, 1e-9)) if n else None for n, _, error in bands),
+            psnr_db=tuple(10 * math.log10(255**2 * n / error) if error else None for n, _, error in bands),
         )
 
     def seconds_per_step(self) -> float:
@@ -165,9 +165,13 @@ class Update:
             tensor.copy_(old)
 
 
+def _trained(model: Model) -> list[nn.Parameter]:
+    return [p for p in model.parameters() if p.requires_grad]
+
+
 def new_optimiser(model: Model, recipe: Recipe) -> Optimizer:
     """Adam with a short second-moment memory; its learning rate is a tensor that every step sets."""
-    parameters = list(model.parameters())
+    parameters = _trained(model)
     device = parameters[0].device
     rate = torch.tensor(recipe.learning_rate, device=device)
     cuda = device.type == "cuda"

@@ -18,6 +18,8 @@ _QUALITY_TABLES = (".log_gain", ".table")  # what follows the quality axis, and 
 _STEP_PARTS = ("contexts", "blocks", "heads")  # of the prior: one module a coding step
 _BLOCK = re.compile(r"(transforms\.(?:analysis|synthesis)\.blocks\.)(\d+)\.")
 _LAST_LAYERS = ("leave", "reduce")  # what a block adds to its input comes out of these
+_ENTROPY_MODEL = ("prior.", "transforms.hyper_analysis.")
+_IDENTITIES = ("border",)  # parts that begin as the identity, and may be lacking in a start
 
 
 def read_start(path: Path) -> tuple[Model, Recipe | None]:
@@ -49,11 +51,13 @@ def start_from(model: Model, recipe: Recipe, source: Model, source_recipe: Recip
     """Give `model` the weights of `source`, parameter by parameter.
 
     A coding step that the source lacks takes the parameters of its last one. Of k times as many blocks, every k-th is
-    one of the source's, and those between begin as the identity. Where the ranges of lambda differ, tables over quality
-    are resampled, so that a lambda keeps its gains. Raises ValueError when the sizes differ.
+    one of the source's, and those between begin as the identity; so does a border filter that the source lacks. Where
+    the ranges of lambda differ, tables over quality are resampled, so that a lambda keeps its gains. Where the entropy
+    model alone is trained, what does not fit of it stays as it is. Raises ValueError when the sizes differ.
     """
     stored = source.state_dict()
     target = model.state_dict()
+    resampled = source_recipe is not None and _range(source_recipe) != _range(recipe)
     for name, value in target.items():
         source_name = _source_name(name, stored, target)
         if source_name is None:
@@ -61,9 +65,14 @@ def start_from(model: Model, recipe: Recipe, source: Model, source_recipe: Recip
                 value.zero_()
             continue
         old = stored.get(source_name)
+        if old is None and name.split(".")[-2] in _IDENTITIES:
+            continue
         if old is None or old.shape != value.shape:
+            if recipe.prior_only and name.startswith(_ENTROPY_MODEL):
+                continue
             raise ValueError(f"the start does not fit the recipe: {name} differs")
-        if source_recipe is not None and name.endswith(_QUALITY_TABLES):
+        if resampled and name.endswith(_QUALITY_TABLES):
+            assert source_recipe is not None
             old = _resampled(old, recipe, source_recipe)
         value.copy_(old)
 
@@ -93,10 +102,14 @@ def _last_step(name: str, stored: dict[str, Tensor]) -> str:
     return ".".join(parts)
 
 
+def _range(recipe: Recipe) -> tuple[float, float]:
+    return recipe.lambda_low, recipe.lambda_high
+
+
 def _resampled(table: Tensor, recipe: Recipe, source: Recipe) -> Tensor:
     """A table of equidistant knots over one range of log lambda, on another; straight on beyond its ends."""
     knots = len(table) - 1
-    low, high = math.log(source.lambda_low), math.log(source.lambda_high)
+    low, high = map(math.log, _range(source))
     wanted = torch.linspace(math.log(recipe.lambda_low), math.log(recipe.lambda_high), knots + 1)
     position = (wanted - low) / (high - low) * knots
     index = position.floor().clamp(0, knots - 1).long()

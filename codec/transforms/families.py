@@ -19,6 +19,7 @@ from .lapped import LappedAnalysis, LappedSynthesis
 from .linear_attention import KERNELS, LinearAttention
 from .shallow import LinearSynthesis, TwoLayerSynthesis
 from .swin import SwinV2Block, swin_block
+from .tdlt import TdltAnalysis, TdltSynthesis
 from .token_block import TokenBlock
 from .wavelet import WaveletAnalysis, WaveletSynthesis
 
@@ -57,6 +58,14 @@ def lapped(make_block: MakeBlock) -> Family:
     )
 
 
+def time_lapped(make_block: MakeBlock) -> Family:
+    """Blocks in the socket of `tdlt`."""
+    return Family(
+        analysis=lambda width, depth, latents: TdltAnalysis(width, depth, latents, make_block),
+        synthesis=lambda width, depth, latents: TdltSynthesis(width, depth, latents, make_block),
+    )
+
+
 def _gated(width: int, index: int) -> nn.Module:
     return GatedBlock(width)
 
@@ -79,6 +88,7 @@ _GATED = framed(_gated)
 FAMILIES = {
     "gated": _GATED,
     "plain": framed(_gated, bypass=False),
+    "tdlt": time_lapped(_gated),
     "lapped": lapped(_gated),
     "lapped-hornet": lapped(_hornet),
     "convnext": framed(_convnext),

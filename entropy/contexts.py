@@ -1,0 +1,52 @@
+"""The context models by name: a schedule, and the network that computes the parameters of its steps.
+
+A new one is a file and a row here. `PriorConfig.schedule` and recipes name the row.
+
+A network is a module that predicts step after step of a schedule. Its parts become parts of the prior, by their own
+names.
+
+```python
+def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor
+```
+It returns means and log-scales (B, 2 C, h', w') of the step's C channels on the step's grid, means first, with
+MEAN_BITS places. hyper is (B, P, h, w); known holds the latents of earlier steps as context features (B, M, h, w), zero
+where not yet known; `memory`, empty before the first step, is the network's own from step to step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from .arithmetic import Arithmetic
+from .channel_transformer import ChannelTransformer
+from .progressive_context import ProgressiveContext
+from .schedule import (
+    CHANNEL_WISE,
+    CHECKERBOARD,
+    FOUR_STEP,
+    ONE_STEP,
+    PROGRESSIVE,
+    PROGRESSIVE_FINE,
+    SPACE_CHANNEL,
+    TWO_STEP,
+    Schedule,
+)
+from .spatial_context import SpatialContext
+
+
+@dataclass(frozen=True, slots=True)
+class ContextModel:
+    """`network` takes the arithmetic, the schedule, the latents M and the width P."""
+
+    schedule: Schedule
+    network: Callable[[Arithmetic, Schedule, int, int], nn.Module]
+
+
+_SPATIAL = (ONE_STEP, CHECKERBOARD, TWO_STEP, FOUR_STEP, CHANNEL_WISE, SPACE_CHANNEL)
+CONTEXTS = {
+    **{schedule.name: ContextModel(schedule, SpatialContext) for schedule in _SPATIAL},
+    PROGRESSIVE.name: ContextModel(PROGRESSIVE, ProgressiveContext),
+    PROGRESSIVE_FINE.name: ContextModel(PROGRESSIVE_FINE, ProgressiveContext),
+    "channel-transformer": ContextModel(CHANNEL_WISE, ChannelTransformer),
+}

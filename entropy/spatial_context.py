@@ -1,0 +1,35 @@
+"""Context from everything known so far, a network a step: `contexts` and then a block and a head.
+
+```
+step 0:  hyper ────────────────────────────► block ─► head ─► mean, row
+step s:  hyper + context_s(latents so far) ─► block ─► head ─► mean, row
+```
+"""
+
+from torch import Tensor, nn
+
+from .arithmetic import Arithmetic
+from .blocks import PriorBlock
+from .fixed import FEATURE_BITS, MEAN_BITS
+from .memory import Memory
+from .schedule import Schedule
+
+
+class SpatialContext(nn.Module):
+    """A `contexts.Network` for any schedule without strides."""
+
+    def __init__(self, arithmetic: Arithmetic, schedule: Schedule, latents: int, width: int) -> None:
+        super().__init__()
+        self.arithmetic = arithmetic
+        self.known = [schedule.known_channels(step, latents) for step in range(schedule.steps)]
+        coded = [len(schedule.channels(step, latents)) for step in range(schedule.steps)]
+        self.contexts = nn.ModuleList([arithmetic.pointwise(known, width, FEATURE_BITS) for known in self.known[1:]])
+        self.blocks = nn.ModuleList([PriorBlock(arithmetic, width) for _ in coded])
+        self.heads = nn.ModuleList([arithmetic.pointwise(width, 2 * n, MEAN_BITS, start=0.1) for n in coded])
+
+    def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
+        x = hyper
+        if step:
+            x = self.arithmetic.add(x, self.contexts[step - 1](known[:, : self.known[step]]))
+        parameters: Tensor = self.heads[step](self.blocks[step](x))
+        return parameters
