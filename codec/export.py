@@ -1,5 +1,6 @@
 """`lcodec export`: a checkpoint becomes a model file; what the conversion costs is measured on held-out pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import torch
 from torch import Tensor
 
 from ..datasets.folders import data_root
-from ..datasets.photographs import photographs, split_photographs
+from ..datasets.photographs import Photograph, photographs, split_photographs
+from ..entropy import walk
 from ..entropy.convert import to_exact
+from ..entropy.fitting import RowCounter
 from ..entropy.fixed import GAIN_STEPS
 from ..entropy.rate import latent_rate
-from ..entropy.tables import gaussian_rows
+from ..entropy.tables import Rows, gaussian_rows
 from ..formats.pictures import read_picture
 from .codec import gain_index_of
 from .coding_model import CodingModel
@@ -24,6 +27,8 @@ from .training.checkpoint import load_average
 
 _QUALITIES = (0.0, 25.0, 50.0, 75.0, 100.0)
 _PICTURES = 8
+_FITTING_PICTURES = 40  # of those trained on, evenly spread
+_FITTING_SIDE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,12 @@ def export(checkpoint: Path, first_row: int, data: Path | None) -> tuple[bytes, 
     """The bytes of the model file and the lines of the report. Raises ValueError for a bad checkpoint."""
     record, model = load_average(checkpoint)
     lambdas = (record.recipe.lambda_low, record.recipe.lambda_high)
-    packed = pack_model(model.transforms, to_exact(model.prior), gaussian_rows(), first_row, lambdas)
+    exact = to_exact(model.prior)
+    kept, held_out = split_photographs(photographs(data or data_root() / "train"))
+    gaussian = CodingModel(model.transforms, exact, gaussian_rows(), first_row, torch.device("cpu"))
+    rows = _fitted_rows(gaussian, kept[:: max(1, len(kept) // _FITTING_PICTURES)])
+    packed = pack_model(model.transforms, exact, rows, first_row, lambdas)
     coding = unpack_model(packed, torch.device("cpu"))
-    _, held_out = split_photographs(photographs(data or data_root() / "train"))
     pictures = [torch.from_numpy(read_picture(photograph.data).pixels) for photograph in held_out[:_PICTURES]]
     losses = [conversion_loss(model, coding, pictures, quality) for quality in _QUALITIES]
     total = bd_rate(
@@ -59,6 +67,20 @@ def export(checkpoint: Path, first_row: int, data: Path | None) -> tuple[bytes, 
     )
     head = f"{record.recipe.name}: step {record.step} of {record.steps}, {len(packed)} bytes"
     return packed, [head, *map(str, losses), f"conversion, coder and uncoded rows: {total.percent:+.2f} % BD-rate"]
+
+
+@torch.inference_mode()
+def _fitted_rows(coding: CodingModel, pictures: Sequence[Photograph]) -> Rows:
+    """Rows for what a model codes of some photographs, at most a square of each, at all qualities alike."""
+    counter = RowCounter(gaussian_rows(), coding.coder.first_row)
+    pixels = [torch.from_numpy(read_picture(picture.data).pixels) for picture in pictures]
+    for quality in _QUALITIES:
+        gain_index = gain_index_of(quality)
+        for whole in pixels:
+            y, z = coding.latents(whole[:_FITTING_SIDE, :_FITTING_SIDE], gain_index)
+            walk.encode(coding.prior, counter, y, z, gain_index, coding.device)
+        counter.weigh()
+    return counter.fitted()
 
 
 @torch.inference_mode()

@@ -2,13 +2,25 @@
 
 import zlib
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from .coder import SYMBOL_LIMIT, CoderError, RowCoder
 from .exchange import Plane, StepModel, Symbols
 from .fixed import MEAN_BITS
+
+
+class Writer(Protocol):
+    """What the encoder hands its symbols to: a `RowCoder`, or what only counts them."""
+
+    @property
+    def first_row(self) -> int: ...
+
+    def push(self, symbols: Symbols, row: npt.NDArray[np.int16], /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +33,7 @@ class Encoded:
 
 
 @torch.inference_mode()
-def encode(model: StepModel, coder: RowCoder, y: Tensor, z: Tensor, gain_index: int, device: torch.device) -> Encoded:
+def encode(model: StepModel, coder: Writer, y: Tensor, z: Tensor, gain_index: int, device: torch.device) -> Encoded:
     """Code float latents y (1, M, h, w) and z (1, Z, ceil(h/4), ceil(w/4)), in quantisation steps."""
     planes = {"y": y, "z": z}
     steps: list[bytes] = []

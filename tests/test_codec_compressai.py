@@ -16,12 +16,14 @@ from test_golden import quiet
 
 from lcodec import Codec, FormatError, ModelError, decode, info
 from lcodec.codec.compressai import import_checkpoint
+from lcodec.codec.compressai_bottleneck import Bottleneck
 from lcodec.codec.evaluation.network_costs import network_costs
 from lcodec.codec.evaluation.subjects import find_subject
 from lcodec.codec.model_file import unpack_model
 from lcodec.codec.registry import by_name
 from lcodec.codec.training.warm_start import read_start
 from lcodec.codec.weights_cache import weights_path
+from lcodec.entropy.rate import gaussian_bits
 from lcodec.formats.container import unpack
 from lcodec.formats.pictures import read_picture, write_picture
 
@@ -282,3 +284,46 @@ with torch.no_grad():
     rebuilt = coding.synthesise(encoded.y_hat, 0, 128, 64).numpy()
     expected = np.clip(np.round(np.load(tmp_path / "y.npy") * 255), 0, 255)
     assert np.abs(rebuilt - expected).max() <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not COMPRESSAI_PYTHON.exists(), reason="no .venv-compressai: run `make compressai-env`")
+def test_likelihoods_are_those_of_the_real_compressai(tmp_path):
+    """Its EntropyBottleneck and GaussianConditional against our factorised and Gaussian prices, on equal parameters."""
+    script = f"""
+import sys, torch
+sys.path.insert(0, {str(ROOT / "codec" / "evaluation")!r})
+from compressai_peer import _zoo
+_zoo()
+from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+torch.manual_seed(0)
+bottleneck = EntropyBottleneck(6).eval()
+for name, value in bottleneck.named_parameters():
+    if name != "quantiles":
+        value.data.add_(0.3 * torch.randn_like(value))
+symbols = torch.arange(-9.0, 10.0).repeat(6, 1)
+medians = bottleneck.quantiles[:, 0, 1].detach()
+z = bottleneck(symbols.t()[:, :, None] + medians[:, None], training=False)[1][:, :, 0].t()
+gaussian = GaussianConditional(None).eval()
+mean, scale = torch.randn(1, 5000), 0.11 + 3 * torch.rand(1, 5000)
+y = mean + 1.5 * scale * torch.randn(1, 5000)
+p = gaussian(y[None], scale[None], mean[None], training=False)[1][0]
+saved = {{"state": bottleneck.state_dict(), "z": z.detach(), "y": y, "mean": mean, "scale": scale, "p": p}}
+torch.save(saved, sys.argv[1])
+"""
+    path = tmp_path / "theirs.pth"
+    environment = {**os.environ, "PYTHONPATH": ""}
+    subprocess.run([COMPRESSAI_PYTHON, "-c", script, str(path)], check=True, env=environment, timeout=300)
+    saved = torch.load(path, weights_only=True)
+
+    bottleneck = Bottleneck(saved["state"])
+    assert not bottleneck.median.any()  # as initialised, so that nothing was rounded
+    for symbol, theirs_p in zip(range(-9, 10), saved["z"].t(), strict=True):
+        bits = bottleneck.bits(torch.full((6, 1), float(symbol)))
+        assert bits == pytest.approx(float(-torch.log2(theirs_p.double()).sum()), rel=1e-4)
+
+    rounded = torch.round(saved["y"] - saved["mean"]) + saved["mean"]
+    ours = gaussian_bits(rounded, saved["mean"], saved["scale"])
+    likely = saved["p"] > 1e-4  # where neither price has been bounded
+    assert likely.float().mean() > 0.9
+    torch.testing.assert_close(ours[likely], -torch.log2(saved["p"])[likely], rtol=1e-3, atol=1e-3)

@@ -1,5 +1,6 @@
 """The entropy model: schedules, the float twin and its exact conversion, overflow bounds."""
 
+import numpy as np
 import pytest
 import spec_decoder
 import torch
@@ -116,6 +117,35 @@ def test_rate_of_the_twin_is_the_size_of_the_file(row_coder):
     coded = walk.encode(fast, row_coder, y, z, GAIN_STEPS // 2, CPU)
     assert 8 * sum(map(len, coded.steps)) == pytest.approx(float(y_bits + z_bits), rel=0.02)
     assert float((coded.y_hat - y_hat).abs().mean()) < 0.03
+
+
+class Priced:
+    """Takes symbols like a `RowCoder`, writes them with it, and prices them by its tables."""
+
+    def __init__(self, rows, coder):
+        self.first_row, self.rows, self.coder, self.bits = coder.first_row, rows, coder, []
+
+    def push(self, symbols, row):
+        bits = 0.0
+        for r in np.unique(row[row >= self.first_row]).tolist():
+            values, bound = symbols[row == r].astype(int), self.rows.bound(r)
+            escaped = np.abs(values) > bound
+            bits += self.rows.bits(r)[np.where(escaped, 2 * bound + 1, values + bound)].sum() + 16 * escaped.sum()
+        self.bits.append(bits)
+        return self.coder.push(symbols, row)
+
+
+@pytest.mark.parametrize("schedule", CONTEXTS)
+def test_coded_length_is_the_price_by_the_tables(schedule, row_coder):
+    """Random weights and latents, skipped rows and escapes among them."""
+    fast, _ = exact_pair(float_prior(schedule))
+    torch.manual_seed(3)
+    y = 3 * torch.randn(1, 20, 30, 41)
+    y[:, :, ::7] *= 300
+    priced = Priced(gaussian_rows(), row_coder)
+    coded = walk.encode(fast, priced, y, 2 * torch.randn(1, 6, 8, 11), 4000, CPU)
+    for data, bits in zip(coded.steps, priced.bits, strict=True):
+        assert 8 * len(data) == pytest.approx(bits, rel=0.001, abs=64)
 
 
 def test_non_finite_latents_still_make_a_decodable_file(row_coder):
