@@ -29,6 +29,10 @@ class Arithmetic(Protocol):
         """Table over quality: module(q) -> (B, channels, 1, 1)."""
         ...
 
+    def window_bias(self, heads: int, window: int) -> nn.Module:
+        """Learned bias of attention scores by displacement: module() -> (heads, window**2, window**2)."""
+        ...
+
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """Saturated sum."""
         ...
@@ -45,5 +49,21 @@ class Arithmetic(Protocol):
         """Softmax attention at every place by itself, of one query to some tokens, over heads of so many channels.
 
         The scores are products over a head's channels, divided by 4 as if there were 16.
+        """
+        ...
+
+    def attend_windows(
+        self, query: Tensor, key: Tensor, value: Tensor, known: Tensor, bias: Tensor, window: int, shift: int
+    ) -> Tensor:
+        """Softmax attention of each place to those of its window that are `known` (h, w), and to itself.
+
+        bias: of `window_bias`, and with it the number of heads. The first window lies `shift` outside of the plane.
+        """
+        ...
+
+    def attend_all(self, query: Tensor, key: Tensor, value: Tensor, head: int) -> Tensor:
+        """Linear attention of each place to all, over heads of so many channels.
+
+        The weight of a place is the product of the rectified query and key.
         """
         ...

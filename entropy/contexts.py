@@ -20,11 +20,14 @@ from torch import nn
 
 from .arithmetic import Arithmetic
 from .channel_transformer import ChannelTransformer
+from .linear_context import LinearContext
+from .masked_transformer import MaskedTransformer
 from .progressive_context import ProgressiveContext
 from .schedule import (
     CHANNEL_WISE,
     CHECKERBOARD,
     FOUR_STEP,
+    MASKED,
     ONE_STEP,
     PROGRESSIVE,
     PROGRESSIVE_FINE,
@@ -48,5 +51,7 @@ CONTEXTS = {
     **{schedule.name: ContextModel(schedule, SpatialContext) for schedule in _SPATIAL},
     PROGRESSIVE.name: ContextModel(PROGRESSIVE, ProgressiveContext),
     PROGRESSIVE_FINE.name: ContextModel(PROGRESSIVE_FINE, ProgressiveContext),
+    "masked-transformer": ContextModel(MASKED, MaskedTransformer),
+    "linear-attention": ContextModel(FOUR_STEP, LinearContext),
     "channel-transformer": ContextModel(CHANNEL_WISE, ChannelTransformer),
 }

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from .exact import ExactConvolution, ExactDepthwise, ExactKnots, ExactPointwise
+from ..kernels.exponential import SCORE_BITS
+from .exact import ExactConvolution, ExactDepthwise, ExactKnots, ExactPointwise, ExactWindowBias
 from .exact_prior import ExactPrior
 from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, MAX_SHIFT, WEIGHT_LIMIT
-from .float_twin import FLOAT, FloatConvolution, FloatDepthwise, FloatKnots, FloatPointwise
+from .float_twin import FLOAT, FloatConvolution, FloatDepthwise, FloatKnots, FloatPointwise, FloatWindowBias
 from .hyperprior import ExactHyperprior, Hyperprior
 from .prior import LatentPrior
 
@@ -38,6 +39,9 @@ def _convert(twin: nn.Module, network: nn.Module) -> None:
             case FloatKnots(), ExactKnots():
                 scaled = (source.table.detach().double() * 2**source.bits).round()
                 target.table = scaled.clamp(-ACTIVATION_LIMIT - 1, ACTIVATION_LIMIT).to(torch.int16)
+            case FloatWindowBias(), ExactWindowBias():
+                scaled = (source.table.detach().double() * 2**SCORE_BITS).round()
+                target.table = scaled.clamp(-ACTIVATION_LIMIT - 1, ACTIVATION_LIMIT).to(torch.int16)
             case _:
                 assert not list(source.parameters(recurse=False)), f"no conversion for {name}"
                 for key, value in source.named_buffers(recurse=False):
@@ -56,6 +60,8 @@ def to_float(network: ExactPrior) -> LatentPrior:
                     _restore_linear(source, FEATURE_BITS, target)
                 case ExactKnots(), FloatKnots():
                     target.table.copy_(source.table / 2**target.bits)
+                case ExactWindowBias(), FloatWindowBias():
+                    target.table.copy_(source.table / 2**SCORE_BITS)
     return twin
 
 

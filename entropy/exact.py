@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..kernels import exact as float64_kernels
 from ..kernels.exponential import SCORE_BITS
+from ..kernels.windows import relative_places
 from .fixed import (
     ACTIVATION_LIMIT,
     FEATURE_BITS,
@@ -23,6 +24,8 @@ from .fixed import (
     SCORE_SHIFT,
     WEIGHT_LIMIT,
 )
+
+_SCORE_DOWN = 2 * FEATURE_BITS + SCORE_SHIFT - SCORE_BITS
 
 
 class Kernels(Protocol):
@@ -39,6 +42,19 @@ class Kernels(Protocol):
     def gate(self, a: Tensor, b: Tensor, shift: int) -> Tensor: ...
     def add(self, a: Tensor, b: Tensor) -> Tensor: ...
     def attend(self, query: Tensor, keys: list[Tensor], values: list[Tensor], head: int, shift: int, /) -> Tensor: ...
+    def attend_windows(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        known: Tensor,
+        bias: Tensor,
+        window: int,
+        shift: int,
+        down: int,
+        /,
+    ) -> Tensor: ...
+    def attend_all(self, query: Tensor, key: Tensor, value: Tensor, head: int, /) -> Tensor: ...
     def interpolate(self, table: Tensor, position: int, spacing: int) -> Tensor: ...
     def scale_down(self, x: Tensor, shift: int) -> Tensor: ...
 
@@ -122,6 +138,26 @@ class ExactKnots(nn.Module):
         return self.kernels.interpolate(self._table, gain_index, KNOT_STEPS)[None, :, None, None]
 
 
+class ExactWindowBias(nn.Module):
+    """Bias of attention scores by displacement, SCORE_BITS places: () -> (heads, window**2, window**2)."""
+
+    table: Tensor
+
+    def __init__(self, kernels: Kernels, heads: int, window: int) -> None:
+        super().__init__()
+        self.kernels = kernels
+        self.window = window
+        self.register_buffer("table", torch.zeros(heads, (2 * window - 1) ** 2, dtype=torch.int16))
+        self._bias: Tensor | None = None
+
+    def prepare(self, device: torch.device) -> None:
+        self._bias = self.table[:, relative_places(self.window)].to(device, self.kernels.CARRIER)
+
+    def forward(self) -> Tensor:
+        assert self._bias is not None, "prepare() comes before use"
+        return self._bias
+
+
 class ExactArithmetic:
     """The exact implementation of `arithmetic.Arithmetic`; `kernels` is the float64 carrier or the int64 oracle."""
 
@@ -140,6 +176,9 @@ class ExactArithmetic:
     def knots(self, channels: int, bits: int) -> nn.Module:
         return ExactKnots(self.kernels, channels)
 
+    def window_bias(self, heads: int, window: int) -> nn.Module:
+        return ExactWindowBias(self.kernels, heads, window)
+
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         return self.kernels.add(a, b)
 
@@ -150,12 +189,20 @@ class ExactArithmetic:
         return self.kernels.gate(a, b, FEATURE_BITS)
 
     def attend(self, query: Tensor, keys: list[Tensor], values: list[Tensor], head: int) -> Tensor:
-        return self.kernels.attend(query, keys, values, head, 2 * FEATURE_BITS + SCORE_SHIFT - SCORE_BITS)
+        return self.kernels.attend(query, keys, values, head, _SCORE_DOWN)
+
+    def attend_windows(
+        self, query: Tensor, key: Tensor, value: Tensor, known: Tensor, bias: Tensor, window: int, shift: int
+    ) -> Tensor:
+        return self.kernels.attend_windows(query, key, value, known, bias, window, shift, _SCORE_DOWN)
+
+    def attend_all(self, query: Tensor, key: Tensor, value: Tensor, head: int) -> Tensor:
+        return self.kernels.attend_all(query, key, value, head)
 
 
 def prepare(network: nn.Module, device: torch.device) -> None:
     """Prove the bounds of every exact layer of a network and move it to a device. Raises ValueError."""
     float64_kernels.check_device(device)
     for layer in network.modules():
-        if isinstance(layer, _ExactLinear | ExactKnots):
+        if isinstance(layer, _ExactLinear | ExactKnots | ExactWindowBias):
             layer.prepare(device)

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..kernels.exponential import SCORE_BITS
+from ..kernels.windows import from_windows, relative_places, split_heads, to_windows
 from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, KNOTS, LEAK, LEAK_BITS, SCORE_SHIFT
 
 
@@ -70,6 +72,20 @@ class FloatKnots(nn.Module):
         return saturate(value, self.bits)[:, :, None, None]
 
 
+class FloatWindowBias(nn.Module):
+    """Table (heads, displacements) -> bias of every two places of a window."""
+
+    places: Tensor
+
+    def __init__(self, heads: int, window: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(heads, (2 * window - 1) ** 2))
+        self.register_buffer("places", relative_places(window), persistent=False)
+
+    def forward(self) -> Tensor:
+        return saturate(self.table, SCORE_BITS)[:, self.places]
+
+
 class FloatArithmetic:
     """The float implementation of `arithmetic.Arithmetic`."""
 
@@ -85,6 +101,9 @@ class FloatArithmetic:
     def knots(self, channels: int, bits: int) -> nn.Module:
         return FloatKnots(channels, bits)
 
+    def window_bias(self, heads: int, window: int) -> nn.Module:
+        return FloatWindowBias(heads, window)
+
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         return saturate(a + b)
 
@@ -99,6 +118,30 @@ class FloatArithmetic:
         scores = torch.stack([(query * key).reshape(split).sum(2) for key in keys]) / 2**SCORE_SHIFT
         weights = scores.float().softmax(0).unsqueeze(3)  # (tokens, B, heads, 1, h, w)
         mixed: Tensor = (weights * torch.stack([value.reshape(split) for value in values])).sum(0)
+        return mixed.reshape(query.shape)
+
+    def attend_windows(
+        self, query: Tensor, key: Tensor, value: Tensor, known: Tensor, bias: Tensor, window: int, shift: int
+    ) -> Tensor:
+        heads = bias.shape[0]
+        q, k, v = (
+            split_heads(to_windows(plane, window, shift), heads)  # (B, windows, heads, d, places)
+            for plane in (query, key, value)
+        )
+        seen = to_windows(known[None, None].to(query.dtype), window, shift)[0, :, :, None] > 0
+        seen = seen | torch.eye(window**2, dtype=torch.bool, device=seen.device)  # (windows, 1, places, places)
+        scores = (q.mT @ k).float() / 2**SCORE_SHIFT + bias
+        weights = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(v.dtype)
+        mixed: Tensor = v @ weights.mT
+        return from_windows(mixed.flatten(2, 3), window, shift, (query.shape[2], query.shape[3]))
+
+    def attend_all(self, query: Tensor, key: Tensor, value: Tensor, head: int) -> Tensor:
+        heads = query.shape[1] // head
+        q, k, v = (split_heads(plane.flatten(2)[:, None], heads)[:, 0].float() for plane in (query, key, value))
+        q, k = F.relu(q), F.relu(k)  # (B, heads, d, places)
+        total = (v @ k.mT) @ q
+        share = k.sum(-1, keepdim=True).mT @ q
+        mixed: Tensor = (total / share.clamp_min(2.0**-FEATURE_BITS)).to(query.dtype)
         return mixed.reshape(query.shape)
 
 

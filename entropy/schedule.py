@@ -12,6 +12,7 @@ later steps see their neighbours. A step with a stride works on the plane of eve
 | two-step, four-step | Li et al., DCVC-DC, 2023, section 3.3 |
 | channel-wise | equal slices, Minnen and Singh, CHARM, 2020 |
 | space-channel | uneven slices, each in checkerboard order, He et al., ELIC, 2022 |
+| masked | all channels of ever denser places, after Mentzer et al., M2T, 2023 |
 | progressive | every fourth place, every other one, the rest, Li et al., HPCM, 2025 |
 """
 
@@ -110,5 +111,7 @@ FOUR_STEP = Schedule(
 )
 CHANNEL_WISE = Schedule("channel-wise", _ALL, (1,), slices=(1,) * 10)
 SPACE_CHANNEL = Schedule("space-channel", _CHECKERBOARD, (1, 1), slices=(1, 1, 2, 4, 12))
+# In each 4x4 cell one place, one more, two, four, eight, each time between those before.
+MASKED = Schedule("masked", (((0, 4, 2, 4), (4, 3, 4, 3), (2, 4, 1, 4), (4, 3, 4, 3)),), (1, 1, 1, 1, 1))
 PROGRESSIVE = Schedule("progressive", *_progressive(groups=6, fine_steps=3))
 PROGRESSIVE_FINE = Schedule("progressive-fine", *_progressive(groups=6, fine_steps=6))

@@ -27,9 +27,12 @@ class SpatialContext(nn.Module):
         self.blocks = nn.ModuleList([PriorBlock(arithmetic, width) for _ in coded])
         self.heads = nn.ModuleList([arithmetic.pointwise(width, 2 * n, MEAN_BITS, start=0.1) for n in coded])
 
+    def seen(self, step: int, hyper: Tensor, known: Tensor) -> Tensor:
+        """hyper and what is known, (B, P, h, w)."""
+        if step == 0:
+            return hyper
+        return self.arithmetic.add(hyper, self.contexts[step - 1](known[:, : self.known[step]]))
+
     def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
-        x = hyper
-        if step:
-            x = self.arithmetic.add(x, self.contexts[step - 1](known[:, : self.known[step]]))
-        parameters: Tensor = self.heads[step](self.blocks[step](x))
+        parameters: Tensor = self.heads[step](self.blocks[step](self.seen(step, hyper, known)))
         return parameters

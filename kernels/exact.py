@@ -12,10 +12,13 @@ from torch import Tensor
 
 from . import exact_reference
 from .exponential import exponential_table
+from .windows import from_windows, split_heads, to_windows
 
 CARRIER = torch.float64
 SUM_LIMIT = 2**53
+MOST_PLACES = 2**19  # of linear attention, whose sums run over the whole plane
 _MAX_SHIFT = 52
+_WINDOWS_AT_ONCE = 64  # scores of a window of 64 places take 32 KiB a head
 _LOW, _HIGH = -(2**15), 2**15 - 1
 
 
@@ -108,9 +111,57 @@ def attend(query: Tensor, keys: list[Tensor], values: list[Tensor], head: int, s
     total = torch.zeros(split, dtype=CARRIER, device=query.device)
     for weight, value in zip(weights, values, strict=True):
         total += weight * value.reshape(split)
-    share = 2 * weights.sum(0)
-    # The quotient of integers, below 2**15 where the divisor is below 2**22, is never rounded up to the next integer.
-    return torch.floor((2 * total + share / 2) / share).view_as(query)
+    return _rounded_quotient(total, weights.sum(0)).view_as(query)
+
+
+def attend_windows(
+    query: Tensor, key: Tensor, value: Tensor, known: Tensor, bias: Tensor, window: int, shift: int, down: int
+) -> Tensor:
+    """Softmax attention within windows, (B, C, H, W) -> same: each place to those `known` (H, W) and to itself.
+
+    bias (heads, window**2, window**2) with SCORE_BITS places is added to scores scaled down by `down`; the rest is as
+    in `attend`. The first window lies `shift` outside of the plane.
+    """
+    heads = bias.shape[0]
+    q, k, v = (split_heads(to_windows(plane, window, shift), heads) for plane in (query, key, value))
+    seen = to_windows(known[None, None].to(CARRIER), window, shift)[0, :, :, None] > 0
+    seen = seen | torch.eye(window**2, dtype=torch.bool, device=seen.device)  # (windows, 1, places, places)
+    table = torch.tensor(exponential_table(), dtype=CARRIER, device=query.device)
+    parts = []
+    for first in range(0, q.shape[1], _WINDOWS_AT_ONCE):
+        few = slice(first, first + _WINDOWS_AT_ONCE)
+        scores = scale_down(q[:, few].mT @ k[:, few], down).add_(bias)
+        largest = scores.masked_fill(~seen[few], -(2.0**40)).amax(-1, keepdim=True)
+        below = (largest - scores).clamp_(0, len(table) - 1)
+        weights = table[below.long()].masked_fill_(~seen[few], 0)
+        mixed = _rounded_quotient(weights @ v[:, few].mT, weights.sum(-1, keepdim=True))
+        parts.append(mixed.mT.flatten(2, 3))  # (B, windows, C, places)
+    return from_windows(torch.cat(parts, 1), window, shift, (query.shape[2], query.shape[3]))
+
+
+def attend_all(query: Tensor, key: Tensor, value: Tensor, head: int) -> Tensor:
+    """Linear attention, (B, C, H, W) -> same, with the rectifier for feature map and heads of `head` channels.
+
+    Of each feature of the keys, the weighted mean of the values is rounded, and its weight becomes a share of 2**14 of
+    the largest one's; out is the mean of those means by query times share, rounded, or 0 where all weights are.
+    """
+    places = query.shape[2] * query.shape[3]
+    if places > MOST_PLACES:
+        raise ValueError(f"linear attention is exact for {MOST_PLACES} places at most, not {places}")
+    heads = query.shape[1] // head
+    q, k, v = (split_heads(plane.flatten(2)[:, None], heads)[:, 0] for plane in (query, key, value))
+    q, k = q.clamp_min(0), k.clamp_min(0)  # (B, heads, d, places)
+    weight = k.sum(-1, keepdim=True)  # (B, heads, d, 1)
+    mean = _rounded_quotient(k @ v.mT, weight.clamp_min(1))  # (B, heads, d of the keys, d of the values)
+    share = torch.floor(weight * 2**14 / weight.amax(2, keepdim=True).clamp_min(1))
+    weighted = q * share
+    out = _rounded_quotient(mean.mT @ weighted, weighted.sum(2, keepdim=True).clamp_min(1))
+    return out.reshape(query.shape)
+
+
+def _rounded_quotient(a: Tensor, b: Tensor) -> Tensor:
+    """floor(a / b + 1/2) for integers, b positive: see EXACT.md for when the quotient cannot round to the next one."""
+    return torch.floor((2 * a + b) / (2 * b))
 
 
 def interpolate(table: Tensor, position: int, spacing: int) -> Tensor:

@@ -1,5 +1,7 @@
 """The exact layers by int64 instructions: the oracle that every carrier must equal."""
 
+from itertools import product
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -73,6 +75,62 @@ def attend(query: Tensor, keys: list[Tensor], values: list[Tensor], head: int, s
             total = sum(weight * value[:, channel] for weight, value in zip(weights, values, strict=True))
             share = weights.sum(0)
             out[:, channel] = torch.div(2 * total + share, 2 * share, rounding_mode="floor")
+    return out
+
+
+def attend_windows(
+    query: Tensor, key: Tensor, value: Tensor, known: Tensor, bias: Tensor, window: int, shift: int, down: int
+) -> Tensor:
+    """As `exact.attend_windows`, a place at a time."""
+    table = torch.tensor(exponential_table())
+    height, width = query.shape[2:]
+    heads = bias.shape[0]
+    head = query.shape[1] // heads
+    out = torch.empty_like(query)
+    for y, x in product(range(height), range(width)):
+        first_y, first_x = ((place + shift) // window * window - shift for place in (y, x))
+        others = [
+            (j, i)
+            for j in range(max(0, first_y), min(height, first_y + window))
+            for i in range(max(0, first_x), min(width, first_x + window))
+            if known[j, i] or (j, i) == (y, x)
+        ]
+        own = (y - first_y) * window + x - first_x
+        for h in range(heads):
+            channels = slice(h * head, (h + 1) * head)
+            scores = torch.stack(
+                [
+                    scale_down((query[:, channels, y, x] * key[:, channels, j, i]).sum(1), down)
+                    + bias[h, own, (j - first_y) * window + i - first_x]
+                    for j, i in others
+                ]
+            )
+            weights = table[(scores.amax(0) - scores).clamp_max(len(table) - 1)][:, :, None]  # (others, B, 1)
+            total = sum(weight * value[:, channels, j, i] for weight, (j, i) in zip(weights, others, strict=True))
+            share = weights.sum(0)
+            out[:, channels, y, x] = torch.div(2 * total + share, 2 * share, rounding_mode="floor")
+    return out
+
+
+def attend_all(query: Tensor, key: Tensor, value: Tensor, head: int) -> Tensor:
+    """As `exact.attend_all`, a head and a feature at a time."""
+    out = torch.empty_like(query)
+    for first in range(0, query.shape[1], head):
+        own = slice(first, first + head)
+        q, k, v = query[:, own].clamp_min(0), key[:, own].clamp_min(0), value[:, own]
+        weight = k.sum((2, 3))  # (B, d)
+        largest = weight.amax(1).clamp_min(1)
+        total, shares = torch.zeros_like(v), torch.zeros_like(v[:, :1])
+        for feature in range(head):
+            divisor = weight[:, feature, None].clamp_min(1)
+            sums = (k[:, feature, None] * v).sum((2, 3))
+            mean = torch.div(2 * sums + divisor, 2 * divisor, rounding_mode="floor")  # (B, d)
+            share = torch.div(weight[:, feature] * 2**14, largest, rounding_mode="floor")
+            weighted = q[:, feature, None] * share[:, None, None, None]
+            total += weighted * mean[:, :, None, None]
+            shares += weighted
+        shares = shares.clamp_min(1)
+        out[:, own] = torch.div(2 * total + shares, 2 * shares, rounding_mode="floor")
     return out
 
 

@@ -11,11 +11,13 @@ import numpy as np
 from safetensors.numpy import load
 
 SCHEDULES = {
+    "linear-attention": ((0, 2, 3, 1), (1, 3, 2, 0), (2, 0, 1, 3), (3, 1, 0, 2)),
     "one-step": ((0, 0, 0, 0),),
     "checkerboard": ((0, 1, 1, 0),),
     "two-step": ((0, 1, 1, 0), (1, 0, 0, 1)),
     "four-step": ((0, 2, 3, 1), (1, 3, 2, 0), (2, 0, 1, 3), (3, 1, 0, 2)),
 }
+MASKED = ((0, 4, 2, 4), (4, 3, 4, 3), (2, 4, 1, 4), (4, 3, 4, 3))
 
 
 def symbols_of(model_file, steps, gain_index, height_px, width_px):
@@ -73,6 +75,9 @@ def schedule_of(name, channels, h, w):
         when = np.array(cells)[c % len(cells), 2 * (i % 2) + j % 2]
         steps = max(map(max, cells)) + 1
         return when, [1] * steps, [0] * steps, [channels] * steps
+    if name == "masked-transformer":
+        when = np.array(MASKED)[i % 4, j % 4]
+        return when, [1] * 5, [0] * 5, [channels] * 5
     if name.startswith("progressive"):
         f = 2 if name == "progressive-fine" else 1
         g, i, j = c % 6, i % 4, j % 4
@@ -101,6 +106,16 @@ def parameters(name, t, s, hyper, known, grid, ends, memory):
     elif s > 0:
         seen = t[f"contexts.{s - 1}.weight"].shape[1]
         x = clamp16(x + pointwise(t, f"contexts.{s - 1}", known[:seen, ::r, ::r]))
+    if name == "masked-transformer":
+        query, key, value = np.split(pointwise(t, "token", x), 3)
+        when = np.tile(MASKED, [n // 4 + 1 for n in x.shape[1:]])[: x.shape[1], : x.shape[2]]
+        if s > 0:
+            key, value = (np.where(when >= s - 1, a, b) for a, b in zip((key, value), memory[-1], strict=True))
+        memory.append((key, value))
+        attended = attend_windows(query, key, value, when < s, t["bias.table"], 4 * (s % 2))
+        x = clamp16(x + pointwise(t, "leave", attended))
+    if name == "linear-attention":
+        x = clamp16(x + pointwise(t, f"leaves.{s}", attend_all(*np.split(pointwise(t, f"tokens.{s}", x), 3))))
     if s > 0 and name.startswith("progressive"):
         times = grid[s - 1] // r
         carried = pointwise(t, f"carries.{s - 1}", memory[-1]).repeat(times, 1).repeat(times, 2)
@@ -111,15 +126,53 @@ def parameters(name, t, s, hyper, known, grid, ends, memory):
     return pointwise(t, f"heads.{s}", x)
 
 
+EXPONENTIAL = np.array([math.floor(2**14 * math.exp(-i / 256) + 0.5) for i in range(2663)])
+
+
 def attend(query, tokens):
     """Section 14."""
-    exponential = np.array([math.floor(2**14 * math.exp(-i / 256) + 0.5) for i in range(2663)])
     split = (-1, 16, *query.shape[1:])
     scores = np.array([((query * key).reshape(split).sum(1) + 2**13) >> 14 for key, _ in tokens])
-    weights = exponential[np.minimum(scores.max(0) - scores, 2662)]
+    weights = EXPONENTIAL[np.minimum(scores.max(0) - scores, 2662)]
     total = sum(weight[:, None] * value.reshape(split) for weight, (_, value) in zip(weights, tokens, strict=True))
     share = weights.sum(0)[:, None]
     return ((2 * total + share) // (2 * share)).reshape(query.shape)
+
+
+def attend_windows(query, key, value, known, bias, o):
+    """Section 14."""
+    out = np.empty_like(query)
+    for y, x in np.ndindex(query.shape[1:]):
+        ys, xs = np.indices(known.shape)
+        same = ((ys + o) // 8 == (y + o) // 8) & ((xs + o) // 8 == (x + o) // 8)
+        others = np.argwhere(same & (known | ((ys == y) & (xs == x))))
+        for head in range(query.shape[0] // 16):
+            c = slice(16 * head, 16 * head + 16)
+            scores = np.array(
+                [
+                    ((query[c, y, x] @ key[c, j, i] + 2**13) >> 14) + bias[head, 15 * (y - j + 7) + x - i + 7]
+                    for j, i in others
+                ]
+            )
+            weights = EXPONENTIAL[np.minimum(scores.max() - scores, 2662)]
+            total = sum(weight * value[c, j, i] for weight, (j, i) in zip(weights, others, strict=True))
+            out[c, y, x] = (2 * total + weights.sum()) // (2 * weights.sum())
+    return out
+
+
+def attend_all(query, key, value):
+    """Section 14."""
+    out = np.empty_like(query)
+    for head in range(query.shape[0] // 16):
+        c = slice(16 * head, 16 * head + 16)
+        q, k, v = (plane[c].reshape(16, -1) for plane in (np.maximum(query, 0), np.maximum(key, 0), value))
+        weight = k.sum(1)[:, None]
+        at_least_one = np.maximum(weight, 1)
+        mean = (2 * (k @ v.T) + at_least_one) // (2 * at_least_one)
+        weighted = q * (2**14 * weight // max(1, weight.max()))
+        share = np.maximum(weighted.sum(0), 1)
+        out[c] = ((2 * (mean.T @ weighted) + share) // (2 * share)).reshape(16, *query.shape[1:])
+    return out
 
 
 def crc_of(found):

@@ -53,6 +53,40 @@ def test_attention_equals_the_oracle(kind, tokens):
         assert min(map(torch.amin, values)) <= slow.amin() and slow.amax() <= max(map(torch.amax, values))
 
 
+@pytest.mark.parametrize("kind", ["random", "lowest", "highest"])
+@pytest.mark.parametrize("size, shift", [((1, 1), 0), ((5, 9), 2), ((8, 4), 0), ((3, 7), 1)])
+def test_window_attention_equals_the_oracle(kind, size, shift):
+    g = torch.Generator().manual_seed(shift)
+    planes = [features((2, 8, *size), kind, g) for _ in range(3)]
+    bias = torch.randint(-500, 500, (2, 16, 16), generator=g)
+    for known in (torch.zeros(size, dtype=torch.bool), torch.rand(size, generator=g) < 0.5):
+        for scale in (1, 64):
+            query, key, value = planes[0] // scale, planes[1], planes[2]
+            fast = exact.attend_windows(*(t.double() for t in (query, key, value)), known, bias.double(), 4, shift, 14)
+            slow = exact_reference.attend_windows(query, key, value, known, bias, 4, shift, 14)
+            assert torch.equal(fast.long(), slow)
+        if not known.any():
+            assert torch.equal(slow, value)  # each place sees itself alone
+
+
+@pytest.mark.parametrize("kind", ["random", "lowest", "highest"])
+@pytest.mark.parametrize("size", [(1, 1), (9, 13)])
+def test_linear_attention_equals_the_oracle(kind, size):
+    g = torch.Generator().manual_seed(1)
+    query, key, value = (features((2, 12, *size), kind, g) for _ in range(3))
+    key[:, 0] = -1  # a feature without weight
+    key[1, 4:8] = -1  # a head without weight
+    fast = exact.attend_all(query.double(), key.double(), value.double(), 4)
+    slow = exact_reference.attend_all(query, key, value, 4)
+    assert torch.equal(fast.long(), slow) and not slow[1, 4:8].any()
+
+
+def test_linear_attention_refuses_more_places_than_it_is_exact_for():
+    many = torch.zeros(1, 1, 2**10, 2**9 + 1, dtype=torch.float64)
+    with pytest.raises(ValueError, match="524288 places at most"):
+        exact.attend_all(many, many, many, 1)
+
+
 def test_the_table_is_that_of_the_exponential():
     table = exponential_table()
     assert table[0] == 2**14 and table[-1] == 0 and len(table) == 2663
