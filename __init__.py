@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .codec.codec import Codec
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"
 
 _HOMES = {
     "Codec": ".codec.codec",

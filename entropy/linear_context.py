@@ -4,8 +4,8 @@
 step s:  x = hyper + context_s(latents so far)
          x + leave(linear attention of x) ─► block ─► head ─► mean, row
 ```
-Katharopoulos et al., "Transformers are RNNs" (2020), with the feature map of a rectifier: the cost rises with the number
-of places and not with its square. Every place sees the whole plane; a part of a picture has another context.
+Katharopoulos et al., "Transformers are RNNs" (2020), with the feature map of a rectifier: the cost rises with the
+number of places and not with its square. Every place sees the whole plane; a part of a picture has another context.
 """
 
 from torch import Tensor, nn
