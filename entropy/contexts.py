@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from .arithmetic import Arithmetic
+from .channel_global import ChannelGlobal
 from .channel_transformer import ChannelTransformer
 from .linear_context import LinearContext
 from .masked_transformer import MaskedTransformer
@@ -26,6 +27,7 @@ from .progressive_context import ProgressiveContext
 from .schedule import (
     CHANNEL_WISE,
     CHECKERBOARD,
+    EVEN_SPACE_CHANNEL,
     FOUR_STEP,
     MASKED,
     ONE_STEP,
@@ -53,5 +55,6 @@ CONTEXTS = {
     PROGRESSIVE_FINE.name: ContextModel(PROGRESSIVE_FINE, ProgressiveContext),
     "masked-transformer": ContextModel(MASKED, MaskedTransformer),
     "linear-attention": ContextModel(FOUR_STEP, LinearContext),
+    "channel-global": ContextModel(EVEN_SPACE_CHANNEL, ChannelGlobal),
     "channel-transformer": ContextModel(CHANNEL_WISE, ChannelTransformer),
 }

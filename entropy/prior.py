@@ -50,7 +50,7 @@ class LatentPrior(nn.Module):
     The `(mean, log_scale)` pairs have MEAN_BITS places.
     """
 
-    _network: nn.Module
+    context: nn.Module
 
     def __init__(self, arithmetic: Arithmetic, config: PriorConfig) -> None:
         super().__init__()
@@ -64,13 +64,13 @@ class LatentPrior(nn.Module):
         self.split = arithmetic.pointwise(width, 4 * width, FEATURE_BITS)
         self.quality = arithmetic.knots(width, FEATURE_BITS)
         self.fine = PriorBlock(arithmetic, width)
-        context = CONTEXTS[config.schedule]
-        if not all(context.schedule.channels(step, latents) for step in range(context.schedule.steps)):
+        model = CONTEXTS[config.schedule]
+        if not all(model.schedule.channels(step, latents) for step in range(model.schedule.steps)):
             raise ValueError(f"{latents} latent channels are too few for the slices of {config.schedule}")
-        self.schedule: Schedule = context.schedule
-        network = context.network(arithmetic, self.schedule, latents, width)
+        self.schedule: Schedule = model.schedule
+        network = model.network(arithmetic, self.schedule, latents, width)
         # Its parts are the prior's, by their own names, as in the files of all versions.
-        object.__setattr__(self, "_network", network)
+        object.__setattr__(self, "context", network)
         for name, part in network.named_children():
             self.add_module(name, part)
 
@@ -91,5 +91,5 @@ class LatentPrior(nn.Module):
 
         Arguments as those of `contexts.Network`.
         """
-        mean, log_scale = self._network(index, hyper, known, memory).chunk(2, 1)
+        mean, log_scale = self.context(index, hyper, known, memory).chunk(2, 1)
         return mean, log_scale

@@ -110,6 +110,7 @@ FOUR_STEP = Schedule(
     "four-step", (((0, 2), (3, 1)), ((1, 3), (2, 0)), ((2, 0), (1, 3)), ((3, 1), (0, 2))), (1, 1, 1, 1)
 )
 CHANNEL_WISE = Schedule("channel-wise", _ALL, (1,), slices=(1,) * 10)
+EVEN_SPACE_CHANNEL = Schedule("even-space-channel", _CHECKERBOARD, (1, 1), slices=(1,) * 5)
 SPACE_CHANNEL = Schedule("space-channel", _CHECKERBOARD, (1, 1), slices=(1, 1, 2, 4, 12))
 # In each 4x4 cell one place, one more, two, four, eight, each time between those before.
 MASKED = Schedule("masked", (((0, 4, 2, 4), (4, 3, 4, 3), (2, 4, 1, 4), (4, 3, 4, 3)),), (1, 1, 1, 1, 1))

@@ -86,7 +86,8 @@ def schedule_of(name, channels, h, w):
         when = np.where((i == 0) & (j == 0), g % 2, np.where((i % 2 == 0) & (j % 2 == 0), middle, fine))
         grid = [4, 4, 2, 2, 2, *[1] * (3 * f)]
         return when, grid, [0] * len(grid), [channels] * len(grid)
-    shares, times = ([1, 1, 2, 4, 12], 2) if name == "space-channel" else ([1] * 10, 1)
+    slices = {"space-channel": ([1, 1, 2, 4, 12], 2), "channel-global": ([1] * 5, 2)}
+    shares, times = slices.get(name, ([1] * 10, 1))
     ends = [channels * sum(shares[:k]) // sum(shares) for k in range(len(shares) + 1)]
     when = sum(times * (c >= end) for end in ends[1:]) + (i + j) % times
     steps = range(times * len(shares))
@@ -114,6 +115,11 @@ def parameters(name, t, s, hyper, known, grid, ends, memory):
         memory.append((key, value))
         attended = attend_windows(query, key, value, when < s, t["bias.table"], 4 * (s % 2))
         x = clamp16(x + pointwise(t, "leave", attended))
+    if name == "channel-global":
+        query, key, value = np.split(pointwise(t, f"channel_tokens.{s}", x), 3)
+        memory[s // 2 :] = [(key, value)]
+        far = attend_all(*np.split(pointwise(t, f"plane_tokens.{s}", x), 3))
+        x = clamp16(x + pointwise(t, f"leaves.{s}", np.concatenate([attend(query, memory), far])))
     if name == "linear-attention":
         x = clamp16(x + pointwise(t, f"leaves.{s}", attend_all(*np.split(pointwise(t, f"tokens.{s}", x), 3))))
     if s > 0 and name.startswith("progressive"):

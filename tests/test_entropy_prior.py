@@ -1,5 +1,7 @@
 """The entropy model: schedules, the float twin and its exact conversion, overflow bounds."""
 
+import copy
+
 import numpy as np
 import pytest
 import spec_decoder
@@ -125,6 +127,13 @@ def test_rate_of_the_twin_is_the_size_of_the_file(row_coder):
     coded = walk.encode(fast, row_coder, y, z, GAIN_STEPS // 2, CPU)
     assert 8 * sum(map(len, coded.steps)) == pytest.approx(float(y_bits + z_bits), rel=0.02)
     assert float((coded.y_hat - y_hat).abs().mean()) < 0.03
+
+
+def test_a_copy_has_a_network_of_its_own():
+    prior = float_prior()
+    other = copy.deepcopy(prior)
+    assert other.context is not prior.context and other.context.heads[0] is other.heads[0]
+    assert other.heads[0] is not prior.heads[0]
 
 
 class Priced:

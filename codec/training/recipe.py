@@ -21,8 +21,8 @@ class Recipe:
     `balance`: the loss of a sample is divided by lambda to this power, so that low and high rates weigh alike. `ema`:
     decay per step of the averaged weights, which are what is validated and exported. `permissive`: train on photographs
     with a permissive licence only. `prior_only`: leave analysis and synthesis as the start has them, and train the
-    entropy model and the hyper analysis for the fewest bits; what the start has of them in other sizes, or not at all,
-    begins afresh.
+    entropy model and the hyper analysis for the fewest bits; the context network begins afresh, and so does what the
+    start has in other sizes.
     """
 
     model: ModelConfig

@@ -53,12 +53,16 @@ def start_from(model: Model, recipe: Recipe, source: Model, source_recipe: Recip
     A coding step that the source lacks takes the parameters of its last one. Of k times as many blocks, every k-th is
     one of the source's, and those between begin as the identity; so does a border filter that the source lacks. Where
     the ranges of lambda differ, tables over quality are resampled, so that a lambda keeps its gains. Where the entropy
-    model alone is trained, what does not fit of it stays as it is. Raises ValueError when the sizes differ.
+    model alone is trained, its context network stays as it is, and so does what does not fit of the rest.
+    Raises ValueError when the sizes differ.
     """
     stored = source.state_dict()
     target = model.state_dict()
     resampled = source_recipe is not None and _range(source_recipe) != _range(recipe)
+    afresh = {f"prior.{name}" for name in model.prior.context.state_dict()} if recipe.prior_only else set()
     for name, value in target.items():
+        if name in afresh:
+            continue
         source_name = _source_name(name, stored, target)
         if source_name is None:
             if name.split(".")[-2] in _LAST_LAYERS:
