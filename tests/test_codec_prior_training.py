@@ -8,10 +8,12 @@ import torch
 from checks import picture
 
 from lcodec.codec.model import ModelConfig, new_model
+from lcodec.codec.training import loop
 from lcodec.codec.training.checkpoint import Checkpoint, load_average
 from lcodec.codec.training.crops import Crops
 from lcodec.codec.training.loop import Session, train
 from lcodec.codec.training.recipe import Recipe
+from lcodec.codec.training.roofline import Machine
 from lcodec.codec.training.update import new_optimiser
 from lcodec.codec.training.workers import Workers
 from lcodec.datasets.photographs import photographs
@@ -31,11 +33,18 @@ WANTED = Recipe(
 )
 
 
+@pytest.fixture(autouse=True)
+def known_machine(monkeypatch):
+    """Its speed is measured elsewhere, and takes seconds."""
+    monkeypatch.setattr(loop, "measure_machine", lambda device: Machine(1e11, 1e10))
+
+
 @pytest.fixture
 def pictures(tmp_path):
     for seed in range(2):
-        (tmp_path / f"{seed}.ppm").write_bytes(write_picture(picture(300, 260, seed), ".ppm"))
-    return Crops(photographs(tmp_path), 64, CPU), Crops(photographs(tmp_path), 256, CPU)
+        (tmp_path / f"{seed}.ppm").write_bytes(write_picture(picture(80, 96, seed), ".ppm"))
+    crops = Crops(photographs(tmp_path), 64, CPU)
+    return crops, crops
 
 
 @pytest.fixture
@@ -65,9 +74,10 @@ def test_the_transforms_stay_and_the_bits_fall(tmp_path, pictures, source):
 
 def test_an_interrupted_run_goes_on_as_it_was(tmp_path, pictures, source):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    train(WANTED, *pictures, whole, Session(minutes=1.0, start=source, steps=16), ALONE)
-    pause = Session(minutes=1.0, start=source, steps=16, pause_minutes=1e-9)
+    train(WANTED, *pictures, whole, Session(minutes=1.0, start=source, steps=18), ALONE)
+    pause = Session(minutes=1.0, start=source, steps=18, pause_minutes=1e-9)
     train(WANTED, *pictures, broken, pause, ALONE)
+    assert Checkpoint.read(broken).step == 16
     train(WANTED, *pictures, broken, Session(minutes=1.0, resume=True), ALONE)
     expected, found = (load_average(path)[1].state_dict() for path in (whole, broken))
     assert all(torch.equal(found[name], value) for name, value in expected.items())
