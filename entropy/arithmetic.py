@@ -45,6 +45,10 @@ class Arithmetic(Protocol):
         """max(a, 0) * b."""
         ...
 
+    def magnitude(self, x: Tensor) -> Tensor:
+        """min(8 |x|, 2) + |x|: of known latents, which are divided by 8, steep up to two quantisation steps."""
+        ...
+
     def attend(self, query: Tensor, keys: list[Tensor], values: list[Tensor], head: int) -> Tensor:
         """Softmax attention at every place by itself, of one query to some tokens, over heads of so many channels.
 

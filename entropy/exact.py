@@ -188,6 +188,10 @@ class ExactArithmetic:
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         return self.kernels.gate(a, b, FEATURE_BITS)
 
+    def magnitude(self, x: Tensor) -> Tensor:
+        size = x.abs()
+        return self.kernels.add((8 * size).clamp_max(2 << FEATURE_BITS), size)
+
     def attend(self, query: Tensor, keys: list[Tensor], values: list[Tensor], head: int) -> Tensor:
         return self.kernels.attend(query, keys, values, head, _SCORE_DOWN)
 

@@ -113,6 +113,10 @@ class FloatArithmetic:
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         return saturate(F.relu(a) * b)
 
+    def magnitude(self, x: Tensor) -> Tensor:
+        size = x.abs()
+        return saturate((8 * size).clamp_max(2.0) + size)
+
     def attend(self, query: Tensor, keys: list[Tensor], values: list[Tensor], head: int) -> Tensor:
         split = (query.shape[0], -1, head, *query.shape[2:])
         scores = torch.stack([(query * key).reshape(split).sum(2) for key in keys]) / 2**SCORE_SHIFT

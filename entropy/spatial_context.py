@@ -18,12 +18,15 @@ from .schedule import Schedule
 class SpatialContext(nn.Module):
     """A `contexts.Network` for any schedule without strides."""
 
+    inputs = 1  # of a context, for each known channel
+
     def __init__(self, arithmetic: Arithmetic, schedule: Schedule, latents: int, width: int) -> None:
         super().__init__()
         self.arithmetic = arithmetic
         self.known = [schedule.known_channels(step, latents) for step in range(schedule.steps)]
         coded = [len(schedule.channels(step, latents)) for step in range(schedule.steps)]
-        self.contexts = nn.ModuleList([arithmetic.pointwise(known, width, FEATURE_BITS) for known in self.known[1:]])
+        inputs = [self.inputs * known for known in self.known[1:]]
+        self.contexts = nn.ModuleList([arithmetic.pointwise(n, width, FEATURE_BITS) for n in inputs])
         self.blocks = nn.ModuleList([PriorBlock(arithmetic, width) for _ in coded])
         self.heads = nn.ModuleList([arithmetic.pointwise(width, 2 * n, MEAN_BITS, start=0.1) for n in coded])
 
@@ -31,7 +34,11 @@ class SpatialContext(nn.Module):
         """hyper and what is known, (B, P, h, w)."""
         if step == 0:
             return hyper
-        return self.arithmetic.add(hyper, self.contexts[step - 1](known[:, : self.known[step]]))
+        return self.arithmetic.add(hyper, self.contexts[step - 1](self.input(known[:, : self.known[step]])))
+
+    def input(self, known: Tensor) -> Tensor:
+        """What a context sees of C known channels: (B, inputs C, h, w)."""
+        return known
 
     def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
         parameters: Tensor = self.heads[step](self.blocks[step](self.seen(step, hyper, known)))

@@ -11,6 +11,7 @@ import numpy as np
 from safetensors.numpy import load
 
 SCHEDULES = {
+    "magnitudes": ((0, 2, 3, 1), (1, 3, 2, 0), (2, 0, 1, 3), (3, 1, 0, 2)),
     "linear-attention": ((0, 2, 3, 1), (1, 3, 2, 0), (2, 0, 1, 3), (3, 1, 0, 2)),
     "one-step": ((0, 0, 0, 0),),
     "checkerboard": ((0, 1, 1, 0),),
@@ -104,6 +105,10 @@ def parameters(name, t, s, hyper, known, grid, ends, memory):
         query, key, value = np.split(pointwise(t, f"tokens.{s}", x), 3)
         memory.append((key, value))
         x = clamp16(x + pointwise(t, f"leaves.{s}", attend(query, memory)))
+    elif s > 0 and name == "magnitudes":
+        size = np.abs(known)
+        both = np.concatenate([known, clamp16(np.minimum(8 * size, 2048) + size)])
+        x = clamp16(x + pointwise(t, f"contexts.{s - 1}", both))
     elif s > 0:
         seen = t[f"contexts.{s - 1}.weight"].shape[1]
         x = clamp16(x + pointwise(t, f"contexts.{s - 1}", known[:seen, ::r, ::r]))
