@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PEER_VENV := .venv-compressai
 
-.PHONY: demo test lint type bench bench-attention compressai-env clean
+.PHONY: demo test lint type bench bench-attention bench-contexts compressai-env clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python tests/demo.py
@@ -25,6 +25,9 @@ bench: $(VENV)/tested
 
 bench-attention: $(VENV)/tested
 	@$(BIN)/python tests/bench_attention.py
+
+bench-contexts: $(VENV)/tested
+	@$(BIN)/python tests/bench_contexts.py
 
 compressai-env: $(PEER_VENV)/installed
 
