@@ -1,11 +1,13 @@
 """Prints, as JSON, digests of what the exact path makes of fixed latents and of fixed bytes; run in fresh processes.
 
-`python exact_probe.py MODEL ...`: the latents are drawn by numpy, so no floating-point layer comes before the coder.
+`python exact_probe.py MODEL ...`: a model of the registry, or the name of a context model, whose weights are random
+integers then. The latents are drawn by numpy, so no floating-point layer comes before the coder.
 """
 
 import hashlib
 import json
 import sys
+from itertools import product
 
 import numpy as np
 import torch
@@ -15,29 +17,61 @@ from lcodec.codec.model_file import unpack_model
 from lcodec.codec.registry import by_name
 from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
+from lcodec.entropy.coder import RowCoder
+from lcodec.entropy.contexts import CONTEXTS
+from lcodec.entropy.exact_prior import ExactPrior
+from lcodec.entropy.prior import PriorConfig
+from lcodec.entropy.tables import gaussian_rows
 
 GAIN_INDEX = 5000
 SIZE = (9, 14)
 
 
-def probe(model: str) -> dict[str, object]:
+def random_prior(schedule: str) -> ExactPrior:
+    """A small entropy model whose layers keep about the size of what goes through them."""
+    prior = ExactPrior(PriorConfig(latents=20, width=16, hyper=6, schedule=schedule))
+    rng = np.random.default_rng(3)
+    for name, value in prior.state_dict().items():
+        match name.rpartition(".")[2]:
+            case "weight":
+                drawn = rng.integers(-4000, 4001, value.shape)
+            case "shift":
+                inputs = prior.state_dict()[name.removesuffix("shift") + "weight"].shape[1]
+                drawn = np.full(value.shape, round(np.log2(2300 * inputs**0.5)))
+            case _:
+                drawn = rng.integers(-500, 501, value.shape)
+        value.copy_(torch.from_numpy(drawn))
+    prior.prepare(torch.device("cpu"))
+    return prior
+
+
+def parts(model: str) -> tuple[ExactPrior, RowCoder]:
+    if model in CONTEXTS:
+        return random_prior(model), RowCoder(gaussian_rows(), 6)
     coding = unpack_model(read_weights(by_name(model)), torch.device("cpu"))
-    config = coding.prior.config
+    return coding.prior, coding.coder
+
+
+def probe(model: str) -> dict[str, object]:
+    prior, coder = parts(model)
+    config, device = prior.config, torch.device("cpu")
     rng = np.random.default_rng(11)
     y = torch.from_numpy(rng.standard_t(2, (1, config.latents, *SIZE)).astype(np.float32) * 3)
     z = torch.from_numpy(rng.normal(0, 3, (1, config.hyper, 3, 4)).astype(np.float32))
+    layouts = (torch.contiguous_format, torch.channels_last)
+    circumstances = list(product((1, 2), layouts, (True, False)))
+    if model in CONTEXTS:  # their layers are those of the models, which see every combination
+        circumstances = [circumstances[0], circumstances[-1]]
     found = {}
-    for threads in (1, 2):
+    for threads, layout, enabled in circumstances:
         torch.set_num_threads(threads)
-        for layout in (torch.contiguous_format, torch.channels_last):
-            for enabled in (True, False):
-                with onednn(enabled):
-                    laid = y.contiguous(memory_format=layout), z.contiguous(memory_format=layout)
-                    coded = walk.encode(coding.prior, coding.coder, *laid, GAIN_INDEX, coding.device)
-                    again, crc = walk.decode(coding.prior, coding.coder, coded.steps, GAIN_INDEX, SIZE, coding.device)
-                assert crc == coded.symbols_crc and torch.equal(again, coded.y_hat)
-                digest = hashlib.sha256(b"".join(coded.steps) + again.numpy().tobytes()).hexdigest()
-                found[digest] = crc
+        with onednn(enabled):
+            laid = y.contiguous(memory_format=layout), z.contiguous(memory_format=layout)
+            coded = walk.encode(prior, coder, *laid, GAIN_INDEX, device)
+            again, crc = walk.decode(prior, coder, coded.steps, GAIN_INDEX, SIZE, device)
+        assert crc == coded.symbols_crc and torch.equal(again, coded.y_hat)
+        digest = hashlib.sha256(b"".join(coded.steps) + again.numpy().tobytes()).hexdigest()
+        found[digest] = crc
     assert len(found) == 1, "threads, layout or oneDNN changed the result"
     return {"digest": next(iter(found)), "crc": next(iter(found.values()))}
 

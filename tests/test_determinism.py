@@ -2,16 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from checks import ROOT, onednn, picture, run_python
-from exact_probe import probe
+from exact_probe import parts, probe
 
 from lcodec import Codec
 from lcodec.codec.model_file import unpack_model
 from lcodec.codec.registry import MODELS, by_name
 from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
+from lcodec.entropy.contexts import CONTEXTS
 from lcodec.entropy.exact_prior import ExactPrior
 from lcodec.formats.container import unpack
 from lcodec.kernels import exact_reference
@@ -26,18 +28,19 @@ ENVIRONMENTS = {
 
 
 NAMES = [entry.name for entry in MODELS]
+PROBED = [*NAMES, *CONTEXTS]
 
 
 @pytest.fixture(scope="module")
 def here():
     threads = torch.get_num_threads()
-    yield [probe(name) for name in NAMES]
+    yield [probe(name) for name in PROBED]
     torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
 def test_fresh_processes_agree_whatever_the_processor_may_use(environment, here):
-    done = run_python(str(PROBE), *NAMES, environment=environment)
+    done = run_python(str(PROBE), *PROBED, environment=environment)
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout) == here
 
@@ -64,6 +67,16 @@ def test_synthesis_differs_by_at_most_one_level_between_kernels(name):
         with onednn(enabled):
             results.append(coding.synthesise(coded.y_hat, 6000, 100, 75).int())
     assert (results[0] - results[1]).abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_a_probe_codes_more_than_zeros(name):
+    """Else agreement would mean nothing."""
+    prior, coder = parts(name)
+    y = torch.from_numpy(np.random.default_rng(0).normal(0, 3, (1, 20, 8, 8)))
+    coded = walk.encode(prior, coder, y, y[:, :6, :2, :2], 5000, torch.device("cpu"))
+    means = prior.step(0, torch.ones(1, 16, 8, 8).double(), torch.zeros(1, 20, 8, 8).double(), {})[0]
+    assert means.unique().numel() >= 2 and len(b"".join(coded.steps)) > 200
 
 
 @pytest.mark.gpu
