@@ -1,4 +1,6 @@
-"""A deeper model that begins as a shallower one."""
+"""A larger model that begins as a smaller one."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -43,3 +45,29 @@ def test_starts_that_do_not_fit_are_refused():
     for wanted in (recipe("gated", 3), recipe("gated", 1), recipe("swin", 2), recipe("gated", 2, width=64)):
         with pytest.raises(ValueError, match="the start does not fit the recipe"):
             start_from(new_model(wanted.model, 0), wanted, source, None)
+
+
+@pytest.mark.parametrize("schedule", ["magnitudes", "linear-attention"])
+def test_more_context_changes_nothing_at_first(schedule):
+    small = recipe("gated", 1)
+    source_recipe = replace(small, model=replace(small.model, schedule="four-step"))
+    wanted = replace(small, model=replace(small.model, schedule=schedule))
+    source, grown = new_model(source_recipe.model, 0), new_model(wanted.model, 1)
+    start_from(grown, wanted, source, source_recipe)
+    for old, new in zip(outputs(source), outputs(grown), strict=True):
+        torch.testing.assert_close(new, old, rtol=1e-5, atol=1e-5)
+    loss = sum(value.sum() for value in grown.train()(torch.rand(1, 3, 64, 64), torch.tensor([0.6])))
+    loss.backward()
+    added = {"magnitudes": "contexts.2.weight", "linear-attention": "leaves.2.weight"}[schedule]
+    gradient = dict(grown.prior.named_parameters())[added].grad
+    assert gradient is not None and gradient[:, -48:].any()
+
+
+def test_a_progressive_context_begins_as_the_steps_it_is_given():
+    small = recipe("gated", 1)
+    source_recipe = replace(small, model=replace(small.model, schedule="four-step"))
+    wanted = replace(small, model=replace(small.model, schedule="progressive"))
+    source, grown = new_model(source_recipe.model, 0), new_model(wanted.model, 1)
+    start_from(grown, wanted, source, source_recipe)
+    assert torch.equal(grown.prior.heads[7].weight, source.prior.heads[3].weight)
+    assert not any(parameter.any() for carry in grown.prior.carries for parameter in carry.parameters())

@@ -19,6 +19,7 @@ _STEP_PARTS = ("contexts", "blocks", "heads")  # of the prior: one module a codi
 _BLOCK = re.compile(r"(transforms\.(?:analysis|synthesis)\.blocks\.)(\d+)\.")
 _LAST_LAYERS = ("leave", "reduce")  # what a block adds to its input comes out of these
 _ENTROPY_MODEL = ("prior.", "transforms.hyper_analysis.")
+_ADDING_PARTS = ("leave", "leaves", "carries")  # of the prior: what they give is added to what would be there without
 _IDENTITIES = ("border",)  # parts that begin as the identity, and may be lacking in a start
 
 
@@ -52,25 +53,32 @@ def start_from(model: Model, recipe: Recipe, source: Model, source_recipe: Recip
 
     A coding step that the source lacks takes the parameters of its last one. Of k times as many blocks, every k-th is
     one of the source's, and those between begin as the identity; so does a border filter that the source lacks. Where
-    the ranges of lambda differ, tables over quality are resampled, so that a lambda keeps its gains. Where the entropy
-    model alone is trained, its context network stays as it is, and so does what does not fit of the rest.
-    Raises ValueError when the sizes differ.
+    the ranges of lambda differ, tables over quality are resampled, so that a lambda keeps its gains.
+
+    What the context network has and the source's has not adds nothing at first: further inputs of a context, attention,
+    features carried on. Raises ValueError when the sizes differ; but where the entropy model alone is trained, what
+    does not fit of it begins afresh.
     """
     stored = source.state_dict()
     target = model.state_dict()
     resampled = source_recipe is not None and _range(source_recipe) != _range(recipe)
-    afresh = {f"prior.{name}" for name in model.prior.context.state_dict()} if recipe.prior_only else set()
+    parts = {name.split(".")[1] for name in stored if name.startswith("prior.")}
     for name, value in target.items():
-        if name in afresh:
+        layer = name.split(".")
+        if layer[0] == "prior" and layer[1] not in parts:
+            if layer[1] in _ADDING_PARTS:
+                value.zero_()
             continue
         source_name = _source_name(name, stored, target)
         if source_name is None:
-            if name.split(".")[-2] in _LAST_LAYERS:
+            if layer[-2] in _LAST_LAYERS:
                 value.zero_()
             continue
         old = stored.get(source_name)
-        if old is None and name.split(".")[-2] in _IDENTITIES:
+        if old is None and layer[-2] in _IDENTITIES:
             continue
+        if old is not None and layer[:2] == ["prior", "contexts"] and layer[-1] == "weight":
+            old = _widened(old, value)
         if old is None or old.shape != value.shape:
             if recipe.prior_only and name.startswith(_ENTROPY_MODEL):
                 continue
@@ -79,6 +87,11 @@ def start_from(model: Model, recipe: Recipe, source: Model, source_recipe: Recip
             assert source_recipe is not None
             old = _resampled(old, recipe, source_recipe)
         value.copy_(old)
+
+
+def _widened(weight: Tensor, wanted: Tensor) -> Tensor:
+    """A matrix with columns of zeros for further inputs; itself where none are wanted."""
+    return torch.nn.functional.pad(weight, (0, max(0, wanted.shape[1] - weight.shape[1])))
 
 
 def _source_name(name: str, stored: dict[str, Tensor], target: dict[str, Tensor]) -> str | None:
