@@ -91,6 +91,14 @@ MODELS = (
         "shipped",
         "the fast one: a DCT with learned quantisation and entropy model",
     ),
+    Entry(
+        7,
+        "high",
+        "e9c22525ccd59dbc6c6451d6cb48850266c90b79fcfe006630075cd7463b2025",
+        "shipped",
+        "the smallest files: base with twice the blocks",
+        former_jpegs="lattice",
+    ),
 )
 RETIRED = (
     Entry(

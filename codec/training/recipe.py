@@ -16,8 +16,7 @@ from ..transforms.frame import STRIDE
 class Recipe:
     """Everything that decides a training run but its time budget.
 
-    `batch` counts the crops of one step over all devices. `learning_rate` is the peak; biases, gains and tables over
-    quality learn `vector_rate` times as fast. `lambda_low`, `lambda_high`:
+    `batch` counts the crops of one step over all devices. `learning_rate` is the peak. `lambda_low`, `lambda_high`:
     weight of the squared error (8-bit units) against bits per pixel at quality 0 and 100, geometric in between.
     `balance`: the loss of a sample is divided by lambda to this power, so that low and high rates weigh alike. `ema`:
     decay per step of the averaged weights, which are what is validated and exported. `permissive`: train on photographs
@@ -31,7 +30,6 @@ class Recipe:
     crop: int = 256
     batch: int = 8
     learning_rate: float = 2e-3
-    vector_rate: float = 1.0
     warmup_steps: int = 200
     lambda_low: float = LAMBDAS[0]
     lambda_high: float = LAMBDAS[1]
@@ -44,7 +42,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.crop < STRIDE or self.crop % STRIDE:
             raise ValueError(f"crop must be a positive multiple of {STRIDE}, not {self.crop}")
-        for key in ("batch", "learning_rate", "vector_rate", "warmup_steps", "lambda_low", "clip_norm"):
+        for key in ("batch", "learning_rate", "warmup_steps", "lambda_low", "clip_norm"):
             if not getattr(self, key) > 0:
                 raise ValueError(f"{key} must be positive, not {getattr(self, key)}")
         if self.lambda_high <= self.lambda_low:

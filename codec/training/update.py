@@ -22,7 +22,6 @@ BANDS = 6  # rate and distortion are kept per sixth of the quality axis
 Mode = Literal["eager", "compiled", "graph"]
 
 _WARM_UP_STEPS = 3
-_VECTORS = ("bias", "table", "log_gain")  # parameters that are added to, or multiply, a whole channel
 _REHEARSAL_SECONDS = 3.0
 _REHEARSAL_PAIRS = 5
 
@@ -77,7 +76,7 @@ class Update:
         self._places.copy_(plan.places[self._share], non_blocking=True)
         self._quality.copy_(plan.quality[self._share], non_blocking=True)
         for group in self._optimiser.param_groups:
-            group["lr"].fill_(group["factor"] * learning_rate(self._recipe, step, steps))
+            group["lr"].fill_(learning_rate(self._recipe, step, steps))
         self._run()
 
     def read(self) -> Tally:
@@ -171,25 +170,12 @@ def _trained(model: Model) -> list[nn.Parameter]:
 
 
 def new_optimiser(model: Model, recipe: Recipe) -> Optimizer:
-    """Adam with a short second-moment memory; its learning rates are tensors that every step sets."""
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    parameters = [p for _, p in named]
+    """Adam with a short second-moment memory; its learning rate is a tensor that every step sets."""
+    parameters = _trained(model)
     device = parameters[0].device
-    vectors = [p for name, p in named if name.rpartition(".")[2] in _VECTORS and recipe.vector_rate != 1.0]
-    fast = set(map(id, vectors))
-    groups = [([p for p in parameters if id(p) not in fast], 1.0), (vectors, recipe.vector_rate)]
+    rate = torch.tensor(recipe.learning_rate, device=device)
     cuda = device.type == "cuda"
-    optimiser = AdamW(
-        [
-            {"params": members, "factor": factor, "lr": torch.tensor(factor * recipe.learning_rate, device=device)}
-            for members, factor in groups
-            if members
-        ],
-        betas=(0.9, 0.98),
-        weight_decay=0.0,
-        fused=True,
-        capturable=cuda,
-    )
+    optimiser = AdamW(parameters, rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True, capturable=cuda)
     for p in parameters:  # now and not at the first step, so that restoring it is copying in place
         optimiser.state[p] = {
             "step": torch.zeros((), device=device),
