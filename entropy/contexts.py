@@ -43,14 +43,19 @@ from .spatial_context import SpatialContext
 
 @dataclass(frozen=True, slots=True)
 class ContextModel:
-    """`network` takes the arithmetic, the schedule, the latents M and the width P."""
+    """`network` takes the arithmetic, the schedule, the latents M and the width P.
+
+    `hyper`: whether anything depends on z. If not, training learns not to code z.
+    """
 
     schedule: Schedule
     network: Callable[[Arithmetic, Schedule, int, int], nn.Module]
+    hyper: bool = True
 
 
 _SPATIAL = (ONE_STEP, CHECKERBOARD, TWO_STEP, FOUR_STEP, CHANNEL_WISE, SPACE_CHANNEL)
 CONTEXTS = {
+    "factorised": ContextModel(ONE_STEP, SpatialContext, hyper=False),
     **{schedule.name: ContextModel(schedule, SpatialContext) for schedule in _SPATIAL},
     PROGRESSIVE.name: ContextModel(PROGRESSIVE, ProgressiveContext),
     PROGRESSIVE_FINE.name: ContextModel(PROGRESSIVE_FINE, ProgressiveContext),

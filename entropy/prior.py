@@ -12,6 +12,7 @@ Mean-scale hyperprior: Minnen et al., "Joint Autoregressive and Hierarchical Pri
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -68,6 +69,7 @@ class LatentPrior(nn.Module):
         if not all(model.schedule.channels(step, latents) for step in range(model.schedule.steps)):
             raise ValueError(f"{latents} latent channels are too few for the slices of {config.schedule}")
         self.schedule: Schedule = model.schedule
+        self.has_hyper = model.hyper
         network = model.network(arithmetic, self.schedule, latents, width)
         # Its parts are the prior's, by their own names, as in the files of all versions.
         object.__setattr__(self, "context", network)
@@ -80,6 +82,8 @@ class LatentPrior(nn.Module):
 
     def hyper_synthesis(self, z_hat: Tensor, q: Quality, size: tuple[int, int]) -> Tensor:
         """z_hat (B, Z, ceil(h/4), ceil(w/4)) as features -> hyper (B, P, h, w) with (h, w) = size."""
+        if not self.has_hyper:
+            z_hat = torch.zeros_like(z_hat)
         x = F.pixel_shuffle(self.enter(z_hat), 2)
         x = F.pixel_shuffle(self.split(self.coarse(x)), 2)
         x = x[:, :, : size[0], : size[1]]

@@ -13,6 +13,7 @@ from safetensors.numpy import load
 SCHEDULES = {
     "magnitudes": ((0, 2, 3, 1), (1, 3, 2, 0), (2, 0, 1, 3), (3, 1, 0, 2)),
     "linear-attention": ((0, 2, 3, 1), (1, 3, 2, 0), (2, 0, 1, 3), (3, 1, 0, 2)),
+    "factorised": ((0, 0, 0, 0),),
     "one-step": ((0, 0, 0, 0),),
     "checkerboard": ((0, 1, 1, 0),),
     "two-step": ((0, 1, 1, 0), (1, 0, 0, 1)),
@@ -46,7 +47,7 @@ def symbols_of(model_file, steps, gain_index, height_px, width_px):
         for name in ("z_mean.table", "z_scale.table")
     )
     z = (32 * code(0, row_of(log_scale)) + mean).reshape(shape)
-    x = pointwise(t, "enter", clamp16(32 * z))
+    x = pointwise(t, "enter", clamp16(32 * z) if config["schedule"] != "factorised" else 0 * z)
     x = block(t, "coarse", shuffle(x))
     x = shuffle(pointwise(t, "split", x))[:, :h, :w]
     hyper = block(t, "fine", clamp16(x + table(t["quality.table"], gain_index)[:, None, None]))

@@ -409,7 +409,7 @@ def test_learning_rate_rises_then_falls_to_zero(recipe):
         (RECIPE.replace("batch = 4", "batch = 0"), "batch must be positive"),
         (RECIPE.replace("seed = 3", "ema = 1.0"), "ema must be"),
         (RECIPE.replace("seed = 3", "lambda_low = 2.0"), "lambda_high"),
-        (RECIPE + 'schedule = "three-step"', "schedule must be one of one-step, checkerboard, two-step, four-step"),
+        (RECIPE + 'schedule = "three-step"', "schedule must be one of factorised, one-step, checkerboard"),
         (RECIPE.replace("[model]", "[modell]"), "needs a \\[model\\]"),
         ("name = ", "not TOML"),
         (RECIPE.replace("hyper = 4", ""), "missing hyper"),
