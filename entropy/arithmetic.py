@@ -45,6 +45,10 @@ class Arithmetic(Protocol):
         """max(a, 0) * b."""
         ...
 
+    def gelu(self, x: Tensor) -> Tensor:
+        """x times the probability that a standard Gaussian lies below it."""
+        ...
+
     def magnitude(self, x: Tensor) -> Tensor:
         """min(8 |x|, 2) + |x|: of known latents, which are divided by 8, steep up to two quantisation steps."""
         ...

@@ -8,18 +8,23 @@ from .fixed import FEATURE_BITS
 
 
 class PriorBlock(nn.Module):
-    """Depthwise 3x3 mixing and a gated feed-forward, each residual; (B, P, H, W) -> same (Li et al., DCVC-FM, 2024)."""
+    """Depthwise 3x3 mixing and a feed-forward, each residual; (B, P, H, W) -> same.
 
-    def __init__(self, arithmetic: Arithmetic, width: int) -> None:
+    The feed-forward is gated (Li et al., DCVC-FM, 2024), or, as that of a transformer, 2P wide with GELU.
+    """
+
+    def __init__(self, arithmetic: Arithmetic, width: int, gated: bool = True) -> None:
         super().__init__()
         self.arithmetic = arithmetic
+        self.gated = gated
         self.enter = arithmetic.pointwise(width, width, FEATURE_BITS)
         self.mix = arithmetic.depthwise(width)
         self.leave = arithmetic.pointwise(width, width, FEATURE_BITS, start=0.3)
         self.expand = arithmetic.pointwise(width, 2 * width, FEATURE_BITS)
-        self.reduce = arithmetic.pointwise(width, width, FEATURE_BITS, start=0.3)
+        self.reduce = arithmetic.pointwise(width if gated else 2 * width, width, FEATURE_BITS, start=0.3)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.arithmetic.add(x, self.leave(self.mix(F.relu(self.enter(x)))))
-        gate, value = self.expand(x).chunk(2, 1)
-        return self.arithmetic.add(x, self.reduce(self.arithmetic.gate(gate, value)))
+        hidden = self.expand(x)
+        hidden = self.arithmetic.gate(*hidden.chunk(2, 1)) if self.gated else self.arithmetic.gelu(hidden)
+        return self.arithmetic.add(x, self.reduce(hidden))

@@ -113,6 +113,9 @@ class FloatArithmetic:
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         return saturate(F.relu(a) * b)
 
+    def gelu(self, x: Tensor) -> Tensor:
+        return F.gelu(x)
+
     def magnitude(self, x: Tensor) -> Tensor:
         size = x.abs()
         return saturate((8 * size).clamp_max(2.0) + size)

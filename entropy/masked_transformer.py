@@ -38,7 +38,7 @@ class MaskedTransformer(nn.Module):
         self.token = arithmetic.pointwise(width, 3 * width, FEATURE_BITS)
         self.bias = arithmetic.window_bias(width // HEAD_CHANNELS, WINDOW)
         self.leave = arithmetic.pointwise(width, width, FEATURE_BITS, start=0.3)
-        self.blocks = nn.ModuleList([PriorBlock(arithmetic, width) for _ in range(schedule.steps)])
+        self.blocks = nn.ModuleList([PriorBlock(arithmetic, width, gated=False) for _ in range(schedule.steps)])
         self.heads = nn.ModuleList(
             [arithmetic.pointwise(width, 2 * latents, MEAN_BITS, start=0.1) for _ in range(schedule.steps)]
         )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from . import exact_reference
 from .exponential import exponential_table
+from .gelu import gelu_table
 from .windows import from_windows, split_heads, to_windows
 
 CARRIER = torch.float64
@@ -87,6 +88,12 @@ def leaky(x: Tensor, slope: int, places: int) -> Tensor:
 def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
     """max(a, 0) * b, requantised by shift."""
     return (a.clamp_min(0) * b).add_(1 << (shift - 1)).mul_(1 / (1 << shift)).floor_().clamp_(_LOW, _HIGH)
+
+
+def gelu(x: Tensor, places: int) -> Tensor:
+    """x Phi(x) of numbers with so many binary places, rounded."""
+    table = torch.tensor(gelu_table(places), dtype=CARRIER, device=x.device)
+    return x.clamp_min(0).sub_(table[x.abs().clamp_max_(len(table) - 1).long()])
 
 
 def add(a: Tensor, b: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .exponential import exponential_table
+from .gelu import gelu_table
 
 CARRIER = torch.int64
 _LOW, _HIGH = -(2**15), 2**15 - 1
@@ -56,6 +57,13 @@ def leaky(x: Tensor, slope: int, places: int) -> Tensor:
 def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
     """As `exact.gate`."""
     return scale_down(a.clamp_min(0) * b, shift).clamp(_LOW, _HIGH)
+
+
+def gelu(x: Tensor, places: int) -> Tensor:
+    """As `exact.gelu`."""
+    table = torch.tensor(gelu_table(places))
+    below = table[x.abs().clamp_max(len(table) - 1)]
+    return torch.where(x > 0, x - below, -below)
 
 
 def add(a: Tensor, b: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The exponential of exact softmax: a table of integers, the same on every machine."""
 
-from decimal import ROUND_FLOOR, Context, Decimal
+from decimal import ROUND_FLOOR, Context, Decimal, localcontext
 from functools import cache
 
 SCORE_BITS = 8  # binary places of the distance of a score from the largest one
@@ -13,9 +13,9 @@ def exponential_table() -> tuple[int, ...]:
 
     By decimal arithmetic, whose exponential is correctly rounded; a floating point library's need not be.
     """
-    context = Context(prec=30)
     entries: list[int] = []
-    while not entries or entries[-1]:
-        exact = context.exp(Decimal(-len(entries)) / 2**SCORE_BITS) * 2**WEIGHT_BITS
-        entries.append(int((exact + Decimal("0.5")).to_integral_value(ROUND_FLOOR)))
+    with localcontext(Context(prec=30)):
+        while not entries or entries[-1]:
+            exact = (Decimal(-len(entries)) / 2**SCORE_BITS).exp() * 2**WEIGHT_BITS
+            entries.append(int((exact + Decimal("0.5")).to_integral_value(ROUND_FLOOR)))
     return tuple(entries)

@@ -132,12 +132,13 @@ def parameters(name, t, s, hyper, known, grid, ends, memory):
         times = grid[s - 1] // r
         carried = pointwise(t, f"carries.{s - 1}", memory[-1]).repeat(times, 1).repeat(times, 2)
         x = clamp16(x + carried[:, : x.shape[1], : x.shape[2]])
-    x = block(t, f"blocks.{s}", x)
+    x = block(t, f"blocks.{s}", x, gelu=name == "masked-transformer")
     if name.startswith("progressive"):
         memory.append(x)
     return pointwise(t, f"heads.{s}", x)
 
 
+GELU = np.array([math.floor(i * math.erfc(i / 1024 / math.sqrt(2)) / 2 + 0.5) for i in range(3733)])
 EXPONENTIAL = np.array([math.floor(2**14 * math.exp(-i / 256) + 0.5) for i in range(2663)])
 
 
@@ -315,8 +316,13 @@ def shuffle(x):
     return x.reshape(c, 2, 2, h, w).transpose(0, 3, 1, 4, 2).reshape(c, 2 * h, 2 * w)
 
 
-def block(t, name, x):
+def block(t, name, x, gelu=False):
     u = pointwise(t, f"{name}.enter", x)
     u = clamp16(x + pointwise(t, f"{name}.leave", depthwise(t, f"{name}.mix", np.maximum(u, 0))))
-    a, b = np.split(pointwise(t, f"{name}.expand", u), 2)
-    return clamp16(u + pointwise(t, f"{name}.reduce", requantise(np.maximum(a, 0) * b, 10)))
+    e = pointwise(t, f"{name}.expand", u)
+    if gelu:
+        hidden = np.maximum(e, 0) - GELU[np.minimum(np.abs(e), 3732)]
+    else:
+        a, b = np.split(e, 2)
+        hidden = requantise(np.maximum(a, 0) * b, 10)
+    return clamp16(u + pointwise(t, f"{name}.reduce", hidden))

@@ -1,10 +1,13 @@
 """The float64 carrier equals the int64 oracle, bit for bit, on random and extreme integers."""
 
+import decimal
+
 import pytest
 import torch
 
 from lcodec.kernels import exact, exact_reference
 from lcodec.kernels.exponential import exponential_table
+from lcodec.kernels.gelu import gelu_table
 
 LIMIT = 2**15 - 1
 
@@ -92,6 +95,29 @@ def test_the_table_is_that_of_the_exponential():
     assert table[0] == 2**14 and table[-1] == 0 and len(table) == 2663
     exact_values = torch.exp(-torch.arange(2663, dtype=torch.float64) / 256) * 2**14
     assert (torch.tensor(table) - exact_values).abs().max() <= 0.5
+
+
+def test_the_table_is_that_of_the_gelu():
+    table = torch.tensor(gelu_table(10))
+    x = torch.arange(len(table), dtype=torch.float64) / 1024
+    assert (table - 1024 * (x - torch.nn.functional.gelu(x))).abs().max() <= 0.5
+    assert table[-1] == 0 and table.max() == 174
+
+
+@pytest.mark.parametrize("kernels", [exact, exact_reference])
+def test_gelu_of_every_value_is_the_nearest(kernels):
+    values = torch.arange(-(2**15), 2**15)
+    found = kernels.gelu(values.to(kernels.CARRIER), 10).double()
+    assert (found - 1024 * torch.nn.functional.gelu(values.double() / 1024)).abs().max() <= 0.5
+
+
+@pytest.mark.parametrize("table", [exponential_table, lambda: gelu_table(10)])
+def test_a_table_does_not_depend_on_the_context_of_decimal(table):
+    expected = table()
+    exponential_table.cache_clear()
+    gelu_table.cache_clear()
+    with decimal.localcontext(prec=4, rounding=decimal.ROUND_UP):
+        assert table() == expected
 
 
 def test_requantisation_floors_and_saturates():
