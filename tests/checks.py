@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
@@ -46,13 +48,33 @@ def run_python(*arguments, environment=None, stdin=None):
     )
 
 
-def run_cli(*arguments, stdin=None, environment=None):
+def run_process(*arguments, stdin=None, environment=None):
     """Run `lcodec` in a fresh process."""
     return run_python("-m", "lcodec", *map(str, arguments), stdin=stdin, environment=environment)
 
 
+def run_cli(*arguments, environment=None):
+    """Run `lcodec` in this process, which spares seconds of imports; what `run_process` would return."""
+    import torch
+
+    from lcodec.codec import cli
+
+    command = ["lcodec", *map(str, arguments)]
+    out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    threads = torch.get_num_threads()
+    patches = mock.patch.dict(os.environ, environment or {}), mock.patch.object(sys, "argv", command)
+    try:
+        with patches[0], patches[1], redirect_stdout(out), redirect_stderr(err):
+            code = cli.main(command[1:])
+    except SystemExit as wrong_usage:
+        code = wrong_usage.code
+    finally:
+        torch.set_num_threads(threads)
+    return subprocess.CompletedProcess(command, code, out.buffer.getvalue(), err.buffer.getvalue())
+
+
 def assert_one_line_error(done, code=1):
-    """The process failed with `code`, said one line on stderr and nothing on stdout."""
+    """The command failed with `code`, said one line on stderr and nothing on stdout."""
     text = done.stderr.decode()
     assert done.returncode == code, text
     assert done.stdout == b""

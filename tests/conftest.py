@@ -28,3 +28,13 @@ def own_weights_cache(tmp_path_factory):
         patch.setenv("LCODEC_HOME", str(tmp_path_factory.mktemp("home")))
         patch.delenv("LCODEC_RELEASES", raising=False)
         yield
+
+
+@pytest.fixture
+def known_speed(monkeypatch):
+    """Training in this process does not measure how fast the machine and a step are, which takes seconds."""
+    from lcodec.codec.training import loop, update
+    from lcodec.codec.training.roofline import Machine
+
+    monkeypatch.setattr(loop, "measure_machine", lambda device: Machine(1e11, 1e10))
+    monkeypatch.setattr(update, "_REHEARSAL_SECONDS", 0.05)

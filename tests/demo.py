@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from checks import ROOT, run_cli
+from checks import ROOT, run_process
 
 from lcodec.codec.evaluation.metrics import psnr_db
 from lcodec.formats.pictures import read_picture
@@ -16,7 +16,7 @@ def main(folder: Path) -> None:
     seconds = []
     for command in (("encode", source, "-q", "50", "-o", coded), ("decode", coded, "-o", decoded)):
         start = time.perf_counter()
-        done = run_cli(*command, "-f")
+        done = run_process(*command, "-f")
         seconds.append(time.perf_counter() - start)
         if done.returncode:
             sys.exit(done.stderr.decode())

@@ -16,7 +16,7 @@ from lcodec.formats.pictures import write_picture
 
 
 @pytest.fixture
-def wanted(tmp_path, monkeypatch):
+def wanted(tmp_path, monkeypatch, known_speed):
     monkeypatch.setenv("LCODEC_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(ablation, "SIDES", (192, 320))
     monkeypatch.setattr(run, "peak_memory_bytes", lambda *_: 5 * 2**20)  # a fresh process each, tested elsewhere

@@ -1,4 +1,4 @@
-"""The command line, in processes of its own."""
+"""The command line; what other processes see of it, in processes of its own."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from checks import GOLDEN, ROOT, assert_one_line_error, picture, run_cli
+from checks import GOLDEN, ROOT, assert_one_line_error, picture, run_cli, run_process
 
 import lcodec
 from lcodec.formats.pictures import read_picture, write_picture
@@ -24,21 +24,21 @@ def source(tmp_path):
 
 def test_a_picture_goes_through_files_and_separate_processes(source, tmp_path):
     coded, decoded = tmp_path / "out.bin", tmp_path / "out.png"
-    assert run_cli("encode", source, "-o", coded, "-q", "80").returncode == 0
-    assert run_cli("verify", coded).stdout.startswith(b"ok")
-    assert run_cli("decode", coded, "-o", decoded, "--threads", "1").returncode == 0
+    assert run_process("encode", source, "-o", coded, "-q", "80").returncode == 0
+    assert run_process("verify", coded).stdout.startswith(b"ok")
+    assert run_process("decode", coded, "-o", decoded, "--threads", "1").returncode == 0
     assert np.abs(read_picture(decoded.read_bytes()).pixels.astype(int) - lcodec.decode(coded.read_bytes())).max() <= 1
-    about = json.loads(run_cli("info", "--json", coded).stdout)
+    about = json.loads(run_process("info", "--json", coded).stdout)
     assert (about["width"], about["height"], about["model"], about["quality"]) == (65, 63, "base", 80.0)
-    assert b"65 x 63" in run_cli("info", coded).stdout
+    assert b"65 x 63" in run_process("info", coded).stdout
 
 
 def test_pipes(source):
-    coded = run_cli("encode", "-", "-o", "-", "-m", "tiny", stdin=source.read_bytes())
+    coded = run_process("encode", "-", "-o", "-", "-m", "tiny", stdin=source.read_bytes())
     assert coded.returncode == 0 and coded.stderr == b""
-    decoded = run_cli("decode", "-", "-o", "-", stdin=coded.stdout)
+    decoded = run_process("decode", "-", "-o", "-", stdin=coded.stdout)
     assert read_picture(decoded.stdout).pixels.shape == (63, 65, 3)
-    assert run_cli("verify", "-", stdin=coded.stdout).returncode == 0
+    assert run_process("verify", "-", stdin=coded.stdout).returncode == 0
 
 
 def test_outputs_are_not_overwritten_without_force(source, tmp_path):

@@ -8,17 +8,16 @@ import torch
 from checks import picture
 
 from lcodec.codec.model import ModelConfig, new_model
-from lcodec.codec.training import loop
 from lcodec.codec.training.checkpoint import Checkpoint, load_average
 from lcodec.codec.training.crops import Crops
 from lcodec.codec.training.loop import Session, train
 from lcodec.codec.training.recipe import Recipe
-from lcodec.codec.training.roofline import Machine
 from lcodec.codec.training.update import new_optimiser
 from lcodec.codec.training.workers import Workers
 from lcodec.datasets.photographs import photographs
 from lcodec.formats.pictures import write_picture
 
+pytestmark = pytest.mark.usefixtures("known_speed")
 CPU = torch.device("cpu")
 ALONE = Workers(0, 1, CPU)
 SOURCE = ModelConfig(width=16, analysis_depth=1, synthesis_depth=1, latents=20, prior_width=8, hyper=4)
@@ -31,12 +30,6 @@ WANTED = Recipe(
     ema=0.0,
     prior_only=True,
 )
-
-
-@pytest.fixture(autouse=True)
-def known_machine(monkeypatch):
-    """Its speed is measured elsewhere, and takes seconds."""
-    monkeypatch.setattr(loop, "measure_machine", lambda device: Machine(1e11, 1e10))
 
 
 @pytest.fixture

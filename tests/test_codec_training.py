@@ -31,6 +31,7 @@ from lcodec.datasets.photographs import photographs as read_photographs
 from lcodec.entropy.convert import to_exact, to_float
 from lcodec.formats.pictures import write_picture
 
+pytestmark = pytest.mark.usefixtures("known_speed")
 RECIPE = """
 name = "test"
 seed = 3
@@ -122,7 +123,7 @@ def test_a_killed_trainer_leaves_a_whole_checkpoint(tmp_path, folder):
     (tmp_path / "recipe.toml").write_text(RECIPE)
     path = tmp_path / "a.checkpoint"
     command = [sys.executable, "-m", "lcodec", "train", tmp_path / "recipe.toml", "-o", path, "--data", folder]
-    with subprocess.Popen([*map(str, command), "--minutes", "5"], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*map(str, command), "--steps", "100000"], stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60
         while not path.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -237,7 +238,7 @@ def test_command_line_trains_plots_and_exports(tmp_path, folder):
     (tmp_path / "recipe.toml").write_text(RECIPE)
     checkpoint, model = tmp_path / "a.checkpoint", tmp_path / "a.safetensors"
     train_it = ("train", tmp_path / "recipe.toml", "-o", checkpoint, "--data", folder)
-    done = run_cli(*train_it, "--minutes", "0.1", "--set", "model.hyper=6", "--set", 'name="other"')
+    done = run_cli(*train_it, "--minutes", "0.05", "--set", "model.hyper=6", "--set", 'name="other"')
     assert done.returncode == 0, done.stderr.decode()
     assert b"validation" in done.stderr and b"roofline" in done.stderr and b"other" in done.stderr
     assert load_average(checkpoint)[1].prior.config.hyper == 6

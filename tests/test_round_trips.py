@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from checks import picture, run_cli
+from checks import picture, run_process
 
 from lcodec.codec.evaluation.metrics import psnr_db
 from lcodec.datasets.kodak import checksums, kodak
@@ -21,7 +21,7 @@ def through_processes(source, tmp_path, quality):
         ("verify", coded),
         ("decode", coded, "-o", decoded, "-f"),
     ):
-        done = run_cli(*command)
+        done = run_process(*command)
         assert done.returncode == 0, done.stderr.decode()
     return tuple(read_picture(path.read_bytes()).pixels for path in (source, decoded))
 

@@ -43,6 +43,7 @@ def run_training(
     try:
         pictures = Crops(kept, recipe.crop, workers.device)
         train(recipe, pictures, Crops(held_out, CROP, workers.device), checkpoint, session, workers)
+        workers.agree(0.0)  # none leaves while another may still speak to it
     finally:
         workers.leave()
 
