@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .codec.api import decode, encode, info, open
+    from .codec.api import decode, encode, info, open, salvage
     from .codec.codec import Codec
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 
@@ -20,6 +20,7 @@ _HOMES = {
     "encode": ".codec.api",
     "info": ".codec.api",
     "open": ".codec.api",
+    "salvage": ".codec.api",
     "DamageWarning": ".formats.errors",
     "FormatError": ".formats.errors",
     "LcodecError": ".formats.errors",
@@ -39,6 +40,7 @@ __all__ = [
     "encode",
     "info",
     "open",
+    "salvage",
 ]
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from ..formats.container import DEFAULT_MAX_PIXELS, Stream, unpack
+from ..formats.container import DEFAULT_MAX_PIXELS, Remains, Stream, unpack, unpack_remains
 from ..formats.errors import UnsupportedError
 from ..formats.files import read_input
 from .registry import Standing, by_file, by_name
@@ -13,7 +13,8 @@ from .registry import Standing, by_file, by_name
 if TYPE_CHECKING:
     from PIL import Image
 
-    from .codec import Codec, Device, ImageLike, Pixels
+    from .codec import Codec, Device, ImageLike, Region
+    from .tile_coding import Pixels, Salvaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Info:
     """What a file says of itself without being decoded.
 
     `quality` is None for a model of one rate; `weights` is hexadecimal, `standing` is what they are to this version;
-    `step_bytes` starts with z's.
+    `step_bytes` starts with z's; `tile` is the side of the tiles in pixels, None for a picture of one.
     """
 
     width: int
@@ -34,24 +35,33 @@ class Info:
     file_bytes: int
     bpp: float
     step_bytes: tuple[int, ...]
+    tile: int | None
     comment: str | None
 
 
-def encode(image: "ImageLike", quality: float | None = None, model: str = "base", effort: int = 0) -> bytes:
+def encode(
+    image: "ImageLike", quality: float | None = None, model: str = "base", effort: int = 0, tile: int | None = None
+) -> bytes:
     """Compress a picture: uint8 (H, W, 3) array or tensor, or PIL image; quality 0 to 100, None is 75; effort 0 to 9.
 
     See `Codec.encode`.
     """
-    return codec(model, "auto").encode(image, quality, effort=effort)
+    return codec(model, "auto").encode(image, quality, effort=effort, tile=tile)
 
 
-def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Pixels":
-    """The picture in a file's bytes, uint8 (H, W, 3), whichever model wrote it. See `Codec.decode`.
+def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, region: "Region | None" = None) -> "Pixels":
+    """The picture in a file's bytes, uint8 (H, W, 3), whichever model wrote it; or its region (x, y, width, height).
 
-    Raises ModelError, which says how to get them, if the weights it was written with cannot be had.
+    See `Codec.decode`. Raises ModelError, which says how to get them, if the weights it was written with cannot be had.
     """
     stream = unpack(data, max_pixels)
-    return codec_for(stream, "auto").decode_stream(stream)
+    return codec_for(stream, "auto").decode_stream(stream, region)
+
+
+def salvage(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Salvaged":
+    """What can be seen of a file that is cut or damaged. See `Codec.salvage`. Raises as `decode` does."""
+    remains = unpack_remains(data, max_pixels)
+    return codec_for(remains, "auto").salvage_remains(remains)
 
 
 def open(path: "str | PathLike[str]", max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image.Image":
@@ -81,12 +91,13 @@ def info(data: bytes) -> Info:
         standing=standing,
         file_bytes=len(data),
         bpp=8 * len(data) / (header.width * header.height),
-        step_bytes=tuple(len(step) for step in stream.steps),
+        step_bytes=tuple(sum(map(len, step)) for step in zip(*(tile.steps for tile in stream.tiles()), strict=True)),
+        tile=None if stream.grid is None else stream.grid.side,
         comment=stream.comment,
     )
 
 
-def codec_for(stream: Stream, device: "Device") -> "Codec":
+def codec_for(stream: Stream | Remains, device: "Device") -> "Codec":
     """The loaded codec, weights included, that an unpacked file asks for.
 
     Raises UnsupportedError for a model this version does not know, ModelError for weights that cannot be had.

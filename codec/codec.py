@@ -5,27 +5,46 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ..entropy.coder import CoderError
 from ..entropy.fixed import GAIN_STEPS
-from ..formats.container import DEFAULT_MAX_PIXELS, MAX_PIXELS, Header, Stream, pack, unpack
-from ..formats.errors import FormatError, ModelError, UnsupportedError
+from ..formats.container import (
+    DEFAULT_MAX_PIXELS,
+    MAX_PIXELS,
+    Header,
+    Remains,
+    Stream,
+    check_tile_side,
+    pack,
+    unpack,
+    unpack_remains,
+)
+from ..formats.errors import ModelError, UnsupportedError
 from ..formats.pictures import from_pil
 from .coding_model import CodingModel
 from .former_jpeg import former_jpeg_quality
 from .model_file import unpack_model
 from .registry import by_file, by_name
+from .tile_coding import (
+    CodedPicture,
+    Pixels,
+    Salvaged,
+    decode_tiles,
+    draw_tiles,
+    encode_tiles,
+    salvage_tiles,
+    verify_tiles,
+)
+from .tiles import Box
 from .weights_cache import read_weights
 
 DEFAULT_QUALITY = 75.0
 EFFORT_ITERATIONS = (0, 10, 20, 40, 60, 100, 160, 240, 350, 500)  # of refinement, by effort
 
 Device = Literal["auto", "cpu", "cuda"]
-Pixels = npt.NDArray[np.uint8]
+Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 ImageLike = Pixels | Image.Image | Tensor
 
 
@@ -47,7 +66,12 @@ class Codec:
         return self.entry.weights
 
     def encode(
-        self, image: ImageLike, quality: float | None = None, comment: str | None = None, effort: int = 0
+        self,
+        image: ImageLike,
+        quality: float | None = None,
+        comment: str | None = None,
+        effort: int = 0,
+        tile: int | None = None,
     ) -> bytes:
         """Compress a picture into the bytes of an .lcc file.
 
@@ -60,23 +84,29 @@ class Codec:
             comment: text stored beside the picture.
             effort: 0 to 9; above 0, the latents of this picture are refined (`refinement`) in EFFORT_ITERATIONS passes
                 forward and back, each longer than encoding it once; a decoder has no more to do than before.
+            tile: side in pixels of the tiles that are coded by themselves, a multiple of 64 from 256 on, so that a part
+                of the picture can be decoded without the rest. None is 1024 for pictures of more than 4 megapixels, and
+                otherwise one tile.
 
         Raises:
-            ValueError: for an image, a quality or an effort that is none of these, or effort that the model has no use
-                for.
+            ValueError: for an image, a quality, an effort or a tile that is none of these, or effort that the model has
+                no use for.
             UnsupportedError: for a PIL image that holds more than 8-bit RGB can (alpha, 16 bits).
         """
         pixels = as_pixels(image)
         gain_index = self._gain_index(quality)
-        data, y_hat = self._encode(pixels, gain_index, comment, _iterations(effort))
+        iterations = _iterations(effort)
+        if tile is not None:
+            check_tile_side(tile)
+        data, coded = self._encode(pixels, gain_index, comment, tile, iterations)
         if self.entry.former_jpegs is None or (jpeg_quality := former_jpeg_quality(pixels)) is None:
             return data
         lattice = self._former_jpegs
-        other, other_y_hat = lattice._encode(pixels, gain_index_of(jpeg_quality), comment)
+        other, other_coded = lattice._encode(pixels, gain_index_of(jpeg_quality), comment, tile)
         if len(other) >= len(data):
             return data
-        error = self._squared_error(pixels, y_hat, gain_index)
-        other_error = lattice._squared_error(pixels, other_y_hat, gain_index_of(jpeg_quality))
+        error = self._squared_error(pixels, coded, gain_index)
+        other_error = lattice._squared_error(pixels, other_coded, gain_index_of(jpeg_quality))
         return other if other_error <= error else data
 
     def _gain_index(self, quality: float | None) -> int:
@@ -87,37 +117,55 @@ class Codec:
         return 0
 
     def _encode(
-        self, pixels: Pixels, gain_index: int, comment: str | None, iterations: int = 0
-    ) -> tuple[bytes, Tensor]:
-        """The file by this codec's own model, and the latents that a decoder will have."""
-        encoded = self._model.compress(torch.from_numpy(pixels), gain_index, iterations)
+        self, pixels: Pixels, gain_index: int, comment: str | None, tile: int | None, iterations: int = 0
+    ) -> tuple[bytes, CodedPicture]:
+        """The file by this codec's own model, and what a decoder will have."""
+        coded = encode_tiles(self._model, pixels, gain_index, iterations, tile)
         header = Header(pixels.shape[1], pixels.shape[0], self.entry.wire_id, bytes.fromhex(self.weights), gain_index)
-        return pack(Stream(header, encoded.steps, encoded.symbols_crc, comment)), encoded.y_hat
+        return pack(Stream(header, coded.steps, coded.symbols_crc, comment, coded.grid)), coded
 
-    def _squared_error(self, pixels: Pixels, y_hat: Tensor, gain_index: int) -> float:
-        decoded = self._model.synthesise(y_hat, gain_index, *pixels.shape[:2]).numpy()
-        return float(np.square(decoded.astype(np.float32) - pixels).mean())
+    def _squared_error(self, pixels: Pixels, coded: CodedPicture, gain_index: int) -> float:
+        whole = Box.whole(*pixels.shape[:2])
+        decoded = draw_tiles(self._model, coded.boxes, coded.y_hats, whole, gain_index)
+        rows = zip(decoded, pixels, strict=True)
+        return float(np.mean([np.square(a.astype(np.float32) - b).mean() for a, b in rows]))
 
-    def decode(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Pixels:
-        """The picture in the bytes of an .lcc file, uint8 (H, W, 3).
+    def decode(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, region: Region | None = None) -> Pixels:
+        """The picture in the bytes of an .lcc file, uint8 (H, W, 3), or a region of it.
+
+        Args:
+            data: the whole file, whatever the region.
+            max_pixels: the largest picture that is not refused.
+            region: (x, y, width, height) of what is wanted. Only the tiles in its reach are decoded.
 
         Raises:
+            ValueError: for a region that does not lie in the picture.
             FormatError: the bytes are damaged, cut or hostile.
             UnsupportedError: a valid file beyond this version, or above max_pixels.
             ModelError: the file needs another model, or other weights, than this one; `lcodec.decode` finds them.
         """
-        return self.decode_stream(unpack(data, max_pixels))
+        return self.decode_stream(unpack(data, max_pixels), region)
 
-    def decode_stream(self, stream: Stream) -> Pixels:
+    def decode_stream(self, stream: Stream, region: Region | None = None) -> Pixels:
         """The picture in an unpacked file. Raises as `decode` does."""
-        header = stream.header
-        model = self._model_of(header)
-        y_hat = _decode_latents(model, stream)
-        return np.asarray(model.synthesise(y_hat, header.gain_index, header.height, header.width).numpy())
+        area = None if region is None else _area(region, stream.header)
+        return decode_tiles(self._model_of(stream.header), stream, area)
 
     def verify_stream(self, stream: Stream) -> None:
         """Decode all symbols and compare their checksum; raises as `decode` does, and makes no picture."""
-        _decode_latents(self._model_of(stream.header), stream)
+        verify_tiles(self._model_of(stream.header), stream)
+
+    def salvage(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Salvaged:
+        """What can be seen of a file that is cut or damaged, at its full size.
+
+        The first coding steps of a tile make a preview of it, which the others refine. Raises as `decode` does where
+        damage leaves nothing: where it has met HEAD or GRID.
+        """
+        return self.salvage_remains(unpack_remains(data, max_pixels))
+
+    def salvage_remains(self, remains: Remains) -> Salvaged:
+        """The same for what has been read of a file."""
+        return salvage_tiles(self._model_of(remains.header), remains)
 
     @cached_property
     def _former_jpegs(self) -> "Codec":
@@ -135,15 +183,11 @@ class Codec:
         raise ModelError(f"the file was written with {entry.full_name!r}, and this codec is {self.entry.full_name!r}")
 
 
-def _decode_latents(model: CodingModel, stream: Stream) -> Tensor:
-    header = stream.header
-    try:
-        y_hat, crc = model.decode_latents(stream.steps, header.gain_index, header.height, header.width)
-    except CoderError as error:
-        raise FormatError(f"coded data is damaged: {error}") from None
-    if crc != stream.symbols_crc:
-        raise FormatError("coded data is damaged: the symbols do not match their checksum")
-    return y_hat
+def _area(region: Region, header: Header) -> Box:
+    x, y, width, height = region
+    if not (0 <= x < x + width <= header.width and 0 <= y < y + height <= header.height):
+        raise ValueError(f"the region {x},{y},{width},{height} does not lie in {header.width} x {header.height} pixels")
+    return Box(y, x, y + height, x + width)
 
 
 def as_pixels(image: ImageLike) -> Pixels:

@@ -18,6 +18,7 @@ from .gdn_model import GdnTransforms
 from .model import Transforms
 from .quality import LAMBDAS, weight_of
 from .refinement import Refiner
+from .tiles import TILE_SIDE, WHOLE_PIXELS, Box, in_threads, tiles
 from .transforms.frame import STRIDE
 
 
@@ -41,41 +42,83 @@ class CodingModel:
         self.coder = RowCoder(rows, first_row)
         self.device = device
         self.lambdas = lambdas
+        # Pixels around a rectangle on which what is within it depends: more than the reach of the blocks, each of which
+        # sees eight pixels further.
+        depths = (transforms.config.analysis_depth, transforms.config.synthesis_depth)
+        self.analysis_margin, self.synthesis_margin = (STRIDE * (depth // 2 + 2) for depth in depths)
 
     def compress(self, pixels: Tensor, gain_index: int, iterations: int = 0) -> walk.Encoded:
-        """pixels uint8 (H, W, 3) of any size from 1x1 -> bytes of the coding steps, checksum, decoded latents.
+        """pixels uint8 (H, W, 3) of any size from 1x1, as one tile: see `compress_tile`."""
+        return self.compress_tile(pixels, Box.whole(*pixels.shape[:2]), gain_index, iterations)
+
+    def compress_tile(self, pixels: Tensor, tile: Box, gain_index: int, iterations: int = 0) -> walk.Encoded:
+        """A tile of pixels uint8 (H, W, 3) -> bytes of the coding steps, checksum, decoded latents.
 
         `iterations` of refinement follow the analysis; their result is taken where it costs less.
         Raises ValueError where a model has no latents to refine.
         """
-        y, z = self.latents(pixels, gain_index)
+        y, z = self._tile_latents(pixels, tile, gain_index)
         encoded = walk.encode(self.prior, self.coder, y, z, gain_index, self.device)
         if not iterations:
             return encoded
+        own = pixels[tile.slices]
         with torch.inference_mode(False), torch.enable_grad(), _full_precision(self.device):
-            y, z = self._refiner(self._rgb(pixels), y.clone(), z.clone(), self._quality(gain_index), iterations)
+            y, z = self._refiner(self._rgb(own), y.clone(), z.clone(), self._quality(gain_index), iterations)
         refined = walk.encode(self.prior, self.coder, y, z, gain_index, self.device)
-        return min(encoded, refined, key=lambda result: self._cost(result, pixels, gain_index))
+        return min(encoded, refined, key=lambda result: self._cost(result, own, gain_index))
 
-    @torch.inference_mode()
     def latents(self, pixels: Tensor, gain_index: int) -> tuple[Tensor, Tensor]:
         """Float latents y (1, M, h, w) and z of pixels uint8 (H, W, 3), in quantisation steps."""
-        rgb = F.pad(self._rgb(pixels), (0, -pixels.shape[1] % STRIDE, 0, -pixels.shape[0] % STRIDE), mode="replicate")
-        rgb = rgb.contiguous(memory_format=torch.channels_last)
-        y = self.transforms.analysis(rgb, self._quality(gain_index))
-        return y, self.transforms.hyper_analysis(y)
-
-    def decode_latents(self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int) -> tuple[Tensor, int]:
-        """The exact half: y_hat (1, M, h, w) and the checksum of the symbols. Raises CoderError on bad bytes."""
-        size = (-(-height // STRIDE), -(-width // STRIDE))
-        return walk.decode(self.prior, self.coder, steps, gain_index, size, self.device)
+        return self._tile_latents(pixels, Box.whole(*pixels.shape[:2]), gain_index)
 
     @torch.inference_mode()
+    def _tile_latents(self, pixels: Tensor, tile: Box, gain_index: int) -> tuple[Tensor, Tensor]:
+        """y as it is in the latents of the whole picture, and z of the tile by itself."""
+        seen = tile.grown(self.analysis_margin, Box.whole(*pixels.shape[:2]))
+        rgb = F.pad(
+            self._rgb(pixels[seen.slices]), (0, -seen.width % STRIDE, 0, -seen.height % STRIDE), mode="replicate"
+        )
+        rgb = rgb.contiguous(memory_format=torch.channels_last)
+        y = self.transforms.analysis(rgb, self._quality(gain_index))
+        y = y[:, :, *tile.inside(seen).latents().slices]
+        return y, self.transforms.hyper_analysis(y)
+
+    def decode_latents(
+        self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int, partial: bool = False
+    ) -> tuple[Tensor, int]:
+        """The exact half: y_hat (1, M, h, w) and the checksum of the symbols. As `walk.decode`."""
+        size = (-(-height // STRIDE), -(-width // STRIDE))
+        return walk.decode(self.prior, self.coder, steps, gain_index, size, self.device, partial)
+
     def synthesise(self, y_hat: Tensor, gain_index: int, height: int, width: int) -> Tensor:
         """The float half: y_hat (1, M, h, w) -> pixels uint8 (H, W, 3) on the CPU."""
-        y_hat = y_hat.contiguous(memory_format=torch.channels_last)
+        whole = Box.whole(height, width)
+        return self.draw(y_hat, whole, whole, gain_index)
+
+    def draw(self, y_hat: Tensor, held: Box, area: Box, gain_index: int) -> Tensor:
+        """The pixels uint8 (H, W, 3) of an area on the CPU, large ones window by window.
+
+        y_hat: the latents of the box `held`, which holds the area and whatever of the picture is within
+        `synthesis_margin` of it.
+        """
+        windows = [area] if area.height * area.width <= WHOLE_PIXELS else tiles(area, TILE_SIDE)
+        if len(windows) == 1:
+            return self._draw_window(y_hat, held, area, gain_index)
+        pixels = torch.empty(area.height, area.width, 3, dtype=torch.uint8)
+
+        def draw(window: Box) -> None:
+            pixels[window.inside(area).slices] = self._draw_window(y_hat, held, window, gain_index)
+
+        in_threads(draw, windows, self.device)
+        return pixels
+
+    @torch.inference_mode()
+    def _draw_window(self, y_hat: Tensor, held: Box, window: Box, gain_index: int) -> Tensor:
+        seen = window.grown(self.synthesis_margin, held)
+        seen = Box(seen.top // STRIDE * STRIDE, seen.left // STRIDE * STRIDE, seen.bottom, seen.right)
+        y_hat = y_hat[:, :, *seen.inside(held).latents().slices].contiguous(memory_format=torch.channels_last)
         with _full_precision(self.device):
-            rgb = self.transforms.synthesis(y_hat, self._quality(gain_index))[0, :, :height, :width]
+            rgb = self.transforms.synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]
         pixels: Tensor = (rgb * 255).round_().clamp_(0, 255).to(torch.uint8)
         return pixels.permute(1, 2, 0).contiguous().cpu()
 

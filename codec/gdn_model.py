@@ -1,7 +1,7 @@
 """Models of the first hyperprior papers, as other programs trained them: one rate each, not trained here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -18,6 +18,9 @@ class GdnConfig:
     latents: int
     places: tuple[int, int, int]
     transform: Literal["gdn"] = "gdn"
+    # As the depths of a `model.ModelConfig`: the layers reach less far than so many blocks.
+    analysis_depth: ClassVar[int] = 6
+    synthesis_depth: ClassVar[int] = 6
 
     def __post_init__(self) -> None:
         if self.width < 1:

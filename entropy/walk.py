@@ -63,16 +63,23 @@ def decode(
     gain_index: int,
     size: tuple[int, int],
     device: torch.device,
+    partial: bool = False,
 ) -> tuple[Tensor, int]:
-    """(y_hat (1, M, h, w) float32, checksum of the symbols) for (h, w) = size. Raises CoderError on bad bytes."""
-    if len(steps) != model.steps:
+    """(y_hat (1, M, h, w) float32, checksum of the symbols) for (h, w) = size. Raises CoderError on bad bytes.
+
+    `partial`: of the steps only the first ones may be there. The symbols of the others are zero: their latents are as
+    they are predicted.
+    """
+    if len(steps) > model.steps or (len(steps) < model.steps and not partial):
         raise CoderError(f"{len(steps)} coding steps where the model has {model.steps}")
     payloads = iter(steps)
     crc = 0
 
     def exchange(plane: Plane, mask: Tensor | None, mean: Tensor, row: Tensor) -> Symbols:
         nonlocal crc
-        symbols = coder.pull(next(payloads), row.to(torch.int16).cpu().numpy())
+        if (payload := next(payloads, None)) is None:
+            return np.zeros(row.numel(), dtype=np.int16)
+        symbols = coder.pull(payload, row.to(torch.int16).cpu().numpy())
         crc = checksum(symbols, crc)
         return symbols
 

@@ -1,41 +1,45 @@
 """The container: fields in the order of SPEC.md, each writer above its reader.
 
-file = signature  HEAD  (STEP | ancillary)*  END
-section = type u8, length varint, payload, crc32 u32
+file = signature  HEAD  [GRID]  (STEP | ancillary)*  END
 """
 
 from __future__ import annotations
 
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import DamageWarning, FormatError, UnsupportedError
 from .fields import Cursor, pack_uint, pack_varint
+from .sections import (
+    ANCILLARY_BIT,
+    COMMENT,
+    END,
+    GRID,
+    HEAD,
+    STEP,
+    Section,
+    pack_section,
+    unpack_section,
+)
 
 MAGIC = b"\x8bLC\n"
 MAJOR = 1
 MINOR = 0
 
-HEAD = 0x01
-STEP = 0x02
-END = 0x03
-COMMENT = 0x81
-ANCILLARY_BIT = 0x80
-RESERVED_BIT = 0x40
-
 MAX_SIDE = 65_535
 MAX_PIXELS = 2**28
-DEFAULT_MAX_PIXELS = 2**26  # what our own decoder allows unless asked for more: it holds whole pictures in memory
+DEFAULT_MAX_PIXELS = 2**27  # what our own decoder allows unless asked for more: it holds the whole picture
 MAX_GAIN_INDEX = 8192
 MAX_STEPS = 16
 MAX_ANCILLARY = 64
-MAX_SECTION_BYTES = 2**28
 MAX_COMMENT_BYTES = 65_535
+TILE_UNIT = 64  # pixels
+MIN_TILE_UNITS = 4
+MAX_TILE_UNITS = 1023
 
 WEIGHTS_HASH_BYTES = 8
 PICTURE_RGB8 = 0
-_NAMES = {HEAD: "HEAD", STEP: "STEP", END: "END", COMMENT: "COMMENT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +59,64 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """SPEC 5.1. The tiles of `side` pixels each way, row by row: the CRC-32 of the decoded symbols of each."""
+
+    side: int
+    checks: tuple[int, ...]
+
+    def symbols_crc(self) -> int:
+        """The checksum of the checksums."""
+        return zlib.crc32(_pack_checks(self.checks))
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
-    """One coded picture: the range-coded bytes of each step, and the CRC-32 of the decoded symbols."""
+    """One coded picture: the range-coded bytes of each step, and the CRC-32 of the decoded symbols.
+
+    With a `grid` of T tiles, `steps` holds the first step of every tile, then the second of every tile, and so on.
+    """
 
     header: Header
     steps: tuple[bytes, ...]
     symbols_crc: int
     comment: str | None = None
+    grid: Grid | None = None
+
+    def tiles(self) -> tuple[Tile, ...]:
+        """The steps and the checksum of every tile; without a grid, the picture is one."""
+        checks = (self.symbols_crc,) if self.grid is None else self.grid.checks
+        return tuple(Tile(self.steps[n :: len(checks)], check) for n, check in enumerate(checks))
 
 
 @dataclass(frozen=True, slots=True)
-class _Section:
-    type: int
-    payload: Cursor
-    intact: bool
-    offset: int
+class Tile:
+    """One tile: its steps, or of a damaged file the first ones, and the checksum of its symbols if that is known."""
 
-    @property
-    def name(self) -> str:
-        return _NAMES.get(self.type, f"section of type 0x{self.type:02x}")
+    steps: tuple[bytes, ...]
+    symbols_crc: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a cut or damaged file: of every tile the steps before the first lost one, and what is wrong."""
+
+    header: Header
+    grid: Grid | None
+    tiles: tuple[Tile, ...]
+    problem: FormatError | None
 
 
 def pack(stream: Stream) -> bytes:
     """The bytes of a file. ValueError if a value lies outside what SPEC.md allows."""
     signature = _pack_signature()
-    parts = [signature, _pack_section(HEAD, _pack_head(stream.header), before=signature)]
+    parts = [signature, pack_section(HEAD, _pack_head(stream.header), before=signature)]
+    if stream.grid is not None:
+        parts.append(pack_section(GRID, _pack_grid(stream.grid, stream.header)))
     if stream.comment is not None:
-        parts.append(_pack_section(COMMENT, _pack_comment(stream.comment)))
-    parts.extend(_pack_section(STEP, step) for step in stream.steps)
-    parts.append(_pack_section(END, _pack_end(stream)))
+        parts.append(pack_section(COMMENT, _pack_comment(stream.comment)))
+    parts.extend(pack_section(STEP, step) for step in stream.steps)
+    parts.append(pack_section(END, _pack_end(stream)))
     return b"".join(parts)
 
 
@@ -95,33 +128,90 @@ def unpack(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Stream:
     sections with DamageWarning.
     """
     cursor = Cursor(data)
-    _unpack_signature(cursor)
-    section = _unpack_section(cursor, crc_from=0)
-    if section.type != HEAD:
-        raise FormatError(f"{section.name} stands where HEAD must", offset=section.offset, field="type")
-    header = _unpack_head(section.payload, max_pixels)
+    found = _unpack_start(cursor, max_pixels)
+    _read_sections(cursor, found, tolerant=False)
+    assert found.symbols_crc is not None
+    steps = tuple(step for step in found.steps if step is not None)
+    return Stream(found.header, steps, found.symbols_crc, found.comment, found.grid)
 
-    steps: list[bytes] = []
+
+def unpack_remains(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Remains:
+    """What can still be read of a file. Raises as `unpack` does where nothing can: for damage to HEAD or GRID."""
+    cursor = Cursor(data)
+    found = _unpack_start(cursor, max_pixels)
+    try:
+        _read_sections(cursor, found, tolerant=True)
+    except FormatError as error:
+        found.problem = found.problem or error
+    checks: tuple[int | None, ...] = (found.symbols_crc,) if found.grid is None else found.grid.checks
+    tiles = []
+    for n, check in enumerate(checks):
+        steps = found.steps[n :: len(checks)]
+        first_lost = steps.index(None) if None in steps else len(steps)
+        tiles.append(Tile(tuple(step for step in steps[:first_lost] if step is not None), check))
+    return Remains(found.header, found.grid, tuple(tiles), found.problem)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the sections read so far have said. A lost step is None."""
+
+    header: Header
+    grid: Grid | None = None
+    steps: list[bytes | None] = field(default_factory=list)
     comment: str | None = None
+    symbols_crc: int | None = None
+    problem: FormatError | None = None
+
+    @property
+    def tile_count(self) -> int:
+        return 1 if self.grid is None else len(self.grid.checks)
+
+
+def _unpack_start(cursor: Cursor, max_pixels: int) -> _Found:
+    """Signature, HEAD, and GRID where there is one."""
+    _unpack_signature(cursor)
+    head = unpack_section(cursor, crc_from=0)
+    if not head.intact and not head.type & ANCILLARY_BIT:
+        raise head.damage()
+    if head.type != HEAD:
+        raise FormatError(f"{head.name} stands where HEAD must", offset=head.offset, field="type")
+    found = _Found(_unpack_head(head.payload, max_pixels))
+    if cursor.left_bytes and cursor.data[cursor.offset] == GRID:
+        grid = unpack_section(cursor)
+        if not grid.intact:
+            raise grid.damage()
+        found.grid = _unpack_grid(grid.payload, found.header)
+    return found
+
+
+def _read_sections(cursor: Cursor, found: _Found, tolerant: bool) -> None:
+    """All further sections. `tolerant` takes a damaged critical one for a lost STEP and goes on."""
     ancillary_count = 0
-    while (section := _unpack_section(cursor)).type != END:
+    while True:
+        section = unpack_section(cursor)
         if section.type & ANCILLARY_BIT:
             ancillary_count += 1
             if ancillary_count > MAX_ANCILLARY:
                 text = f"more than {MAX_ANCILLARY} ancillary sections"
                 raise FormatError(text, offset=section.offset, field="type")
-            comment = _unpack_ancillary(section, comment)
-        elif section.type == STEP:
-            if len(steps) == MAX_STEPS:
+            found.comment = _unpack_ancillary(section, found.comment)
+        elif section.type == END and section.intact:
+            break
+        elif section.type == STEP or not section.intact:
+            if not section.intact:
+                if not tolerant:
+                    raise section.damage()
+                found.problem = found.problem or section.damage()
+            if len(found.steps) == MAX_STEPS * found.tile_count:
                 raise FormatError(f"more than {MAX_STEPS} steps", offset=section.offset, field="STEP")
-            steps.append(section.payload.take(section.payload.left_bytes, "STEP"))
-        elif section.type == HEAD:
-            raise FormatError("HEAD occurs twice", offset=section.offset, field="type")
+            found.steps.append(section.payload.take(section.payload.left_bytes, "STEP") if section.intact else None)
+        elif section.type in (HEAD, GRID):
+            raise FormatError(f"{section.name} is not where it must be", offset=section.offset, field="type")
         else:
             raise UnsupportedError(f"unknown critical {section.name} at byte {section.offset}")
-    symbols_crc = _unpack_end(section.payload, len(steps))
+    found.symbols_crc = _unpack_end(section.payload, found)
     cursor.finish("after END")
-    return Stream(header, tuple(steps), symbols_crc, comment)
 
 
 # SPEC 3: signature
@@ -144,37 +234,6 @@ def _unpack_signature(cursor: Cursor) -> None:
     if major != MAJOR:
         text = f"the file has format version {major}.{minor}; this reader knows {MAJOR}.{MINOR}"
         raise UnsupportedError(text)
-
-
-# SPEC 4: section
-
-
-def _pack_section(kind: int, payload: bytes, before: bytes = b"") -> bytes:
-    """`before` is covered by the checksum but not part of the section (the signature, for HEAD)."""
-    if len(payload) > MAX_SECTION_BYTES:
-        raise ValueError(f"a section of {len(payload)} bytes: at most {MAX_SECTION_BYTES} are allowed")
-    section = bytes((kind,)) + pack_varint(len(payload), "length") + payload
-    return section + pack_uint(zlib.crc32(section, zlib.crc32(before)), 4, "crc32")
-
-
-def _unpack_section(cursor: Cursor, crc_from: int | None = None) -> _Section:
-    """Damage to a critical section is an error; an ancillary one comes back with `intact` false."""
-    start = cursor.offset
-    if not cursor.left_bytes:
-        raise FormatError("the file is cut: it has no END section", offset=start, field="type")
-    kind = cursor.uint(1, "type")
-    length = cursor.varint("length")
-    if length > MAX_SECTION_BYTES:
-        text = f"a section of {length} bytes: at most {MAX_SECTION_BYTES} are allowed"
-        raise FormatError(text, offset=start, field="length")
-    payload = cursor.skip(length, "payload")
-    computed = zlib.crc32(cursor.data[start if crc_from is None else crc_from : payload.end])
-    section = _Section(kind, payload, computed == cursor.uint(4, "crc32"), start)
-    if not section.intact and not kind & ANCILLARY_BIT:
-        raise FormatError(f"{section.name} is damaged: its checksum differs", offset=start, field="crc32")
-    if section.intact and kind & RESERVED_BIT:
-        raise FormatError(f"reserved bit 6 is set in type 0x{kind:02x}", offset=start, field="type")
-    return section
 
 
 # SPEC 5: HEAD
@@ -224,23 +283,69 @@ def _unpack_head(payload: Cursor, max_pixels: int) -> Header:
     return Header(width, height, model_id, weights_hash, gain_index)
 
 
+# SPEC 5.1: GRID
+
+
+def tile_count(width: int, height: int, side: int) -> int:
+    """How many tiles of a side cover a picture; those at its right and bottom are cut."""
+    return -(-width // side) * -(-height // side)
+
+
+def check_tile_side(side: int) -> None:
+    """Raise ValueError for a side that no tile may have."""
+    units, rest = divmod(side, TILE_UNIT)
+    if rest or not MIN_TILE_UNITS <= units <= MAX_TILE_UNITS:
+        allowed = f"a multiple of {TILE_UNIT} in {MIN_TILE_UNITS * TILE_UNIT} .. {MAX_TILE_UNITS * TILE_UNIT}"
+        raise ValueError(f"the side of a tile is {allowed}, not {side}")
+
+
+def _pack_grid(grid: Grid, header: Header) -> bytes:
+    check_tile_side(grid.side)
+    if len(grid.checks) != tile_count(header.width, header.height, grid.side):
+        raise ValueError(f"{len(grid.checks)} checksums of tiles for {header.width} x {header.height} pixels")
+    return pack_varint(grid.side // TILE_UNIT, "tile_units") + _pack_checks(grid.checks)
+
+
+def _pack_checks(checks: tuple[int, ...]) -> bytes:
+    return b"".join(pack_uint(check, 4, "tile_crc") for check in checks)
+
+
+def _unpack_grid(payload: Cursor, header: Header) -> Grid:
+    start = payload.offset
+    units = payload.varint("tile_units")
+    if not MIN_TILE_UNITS <= units <= MAX_TILE_UNITS:
+        text = f"tile_units is {units}, not in {MIN_TILE_UNITS} .. {MAX_TILE_UNITS}"
+        raise FormatError(text, offset=start, field="tile_units")
+    side = units * TILE_UNIT
+    checks = tuple(payload.uint(4, "tile_crc") for _ in range(tile_count(header.width, header.height, side)))
+    payload.finish("GRID")
+    return Grid(side, checks)
+
+
 # SPEC 6, STEP, has no fields of its own. SPEC 7: END
 
 
 def _pack_end(stream: Stream) -> bytes:
-    if not 1 <= len(stream.steps) <= MAX_STEPS:
-        raise ValueError(f"{len(stream.steps)} steps, not 1 .. {MAX_STEPS}")
-    return pack_uint(len(stream.steps), 1, "step_count") + pack_uint(stream.symbols_crc, 4, "symbols_crc")
+    tiles = 1 if stream.grid is None else len(stream.grid.checks)
+    step_count, rest = divmod(len(stream.steps), tiles)
+    if rest or not 1 <= step_count <= MAX_STEPS:
+        raise ValueError(f"{len(stream.steps)} steps of {tiles} tiles, not 1 .. {MAX_STEPS} of each")
+    if stream.grid is not None and stream.symbols_crc != stream.grid.symbols_crc():
+        raise ValueError("the checksum of the symbols is not that of the tiles' checksums")
+    return pack_uint(step_count, 1, "step_count") + pack_uint(stream.symbols_crc, 4, "symbols_crc")
 
 
-def _unpack_end(payload: Cursor, steps_seen: int) -> int:
+def _unpack_end(payload: Cursor, found: _Found) -> int:
     start = payload.offset
     step_count = payload.uint(1, "step_count")
-    if step_count != steps_seen or step_count == 0:
-        text = f"END counts {step_count} steps, the file holds {steps_seen}, at least 1 is needed"
+    if step_count * found.tile_count != len(found.steps) or step_count == 0:
+        of_each = "" if found.grid is None else f" of each of {found.tile_count} tiles"
+        text = f"END counts {step_count} steps{of_each}, the file holds {len(found.steps)}, at least 1 is needed"
         raise FormatError(text, offset=start, field="step_count")
     symbols_crc = payload.uint(4, "symbols_crc")
     payload.finish("END")
+    if found.grid is not None and symbols_crc != found.grid.symbols_crc():
+        raise FormatError("symbols_crc is not that of GRID", offset=start + 1, field="symbols_crc")
     return symbols_crc
 
 
@@ -254,7 +359,7 @@ def _pack_comment(comment: str) -> bytes:
     return text
 
 
-def _unpack_ancillary(section: _Section, comment: str | None) -> str | None:
+def _unpack_ancillary(section: Section, comment: str | None) -> str | None:
     """The comment so far, or the one this section holds. Nothing in here can stop a decode."""
     payload = section.payload
     if not section.intact:
@@ -272,6 +377,6 @@ def _unpack_ancillary(section: _Section, comment: str | None) -> str | None:
     return comment
 
 
-def _warn(section: _Section, why: str) -> None:
+def _warn(section: Section, why: str) -> None:
     text = f"{section.name} at byte {section.offset} was skipped: {why}"
-    warnings.warn(text, DamageWarning, stacklevel=4)  # the caller of unpack
+    warnings.warn(text, DamageWarning, stacklevel=5)  # the caller of unpack

@@ -20,6 +20,10 @@ class FormatError(LcodecError):
         self.field = field
 
 
+class CutError(FormatError):
+    """The file ends before it should, or a length in it is damaged."""
+
+
 class UnsupportedError(LcodecError):
     """The bytes are, as far as can be told, valid, but this version does not handle what they hold."""
 

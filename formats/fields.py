@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import FormatError
+from .errors import CutError, FormatError
 
 MAX_VARINT_BYTES = 5
 MAX_VARINT = 2**32 - 1
@@ -50,7 +50,7 @@ class Cursor:
         """Step over `count` bytes and return a cursor over just them. Copies nothing."""
         if count > self.left_bytes:
             text = f"the file is cut or damaged: {count} bytes wanted, {self.left_bytes} left"
-            raise FormatError(text, offset=self.offset, field=field)
+            raise CutError(text, offset=self.offset, field=field)
         start = self.offset
         self.offset += count
         return Cursor(self.data, start, self.offset)

@@ -14,18 +14,20 @@ import spec_decoder
 from checks import GOLDEN, picture
 
 from lcodec import Codec
-from lcodec.codec.codec import Pixels
 from lcodec.codec.registry import by_name
+from lcodec.codec.tile_coding import Pixels
 from lcodec.codec.weights_cache import read_weights
 from lcodec.formats.container import unpack
 from lcodec.formats.pictures import write_picture
 
+# Height, width, quality, comment, side of the tiles.
 CASES = {
-    "one-pixel-q50": (1, 1, 50.0, None),
-    "column-q0": (63, 1, 0.0, None),
-    "odd-q75": (17, 31, 75.0, None),
-    "comment-q33.3": (65, 63, 33.3, "a comment: é"),
-    "large-q100": (130, 97, 100.0, None),
+    "one-pixel-q50": (1, 1, 50.0, None, None),
+    "column-q0": (63, 1, 0.0, None, None),
+    "odd-q75": (17, 31, 75.0, None, None),
+    "comment-q33.3": (65, 63, 33.3, "a comment: é", None),
+    "large-q100": (130, 97, 100.0, None, None),
+    "tiles-q40": (20, 530, 40.0, None, 256),
 }
 
 
@@ -34,18 +36,33 @@ IMPORTED = "compressai-0cea5b54b970f7f7"
 
 
 def symbols_digest(data: bytes, model: str = "tiny") -> str:
-    """SHA-256 of the symbols of all steps as little-endian int16, by the independent decoder."""
+    """SHA-256 of the symbols of all steps, tile by tile, as little-endian int16, by the independent decoder."""
     stream = unpack(data)
-    head = stream.header
-    found, _ = spec_decoder.symbols_of(
-        read_weights(by_name(model)), stream.steps, head.gain_index, head.height, head.width
-    )
-    return hashlib.sha256(b"".join(s.astype("<i2").tobytes() for s in found)).hexdigest()
+    head, weights = stream.header, read_weights(by_name(model))
+    side = max(head.height, head.width) if stream.grid is None else stream.grid.side
+    corners = [(y, x) for y in range(0, head.height, side) for x in range(0, head.width, side)]
+    digest = hashlib.sha256()
+    for (y, x), tile in zip(corners, stream.tiles(), strict=True):
+        size = min(side, head.height - y), min(side, head.width - x)
+        found, crc = spec_decoder.symbols_of(weights, tile.steps, head.gain_index, *size)
+        assert crc == tile.symbols_crc
+        digest.update(b"".join(s.astype("<i2").tobytes() for s in found))
+    return digest.hexdigest()
 
 
-def write(folder: Path, name: str, codec: Codec, source: Pixels, quality: float | None, comment: str | None) -> None:
-    """The four files of a case."""
-    data = codec.encode(source, quality, comment)
+def write(
+    folder: Path,
+    name: str,
+    codec: Codec,
+    source: Pixels,
+    quality: float | None,
+    comment: str | None = None,
+    tile: int | None = None,
+) -> None:
+    """The four files of a case, unless they are there."""
+    if (folder / f"{name}.lcc").exists():
+        return
+    data = codec.encode(source, quality, comment, tile=tile)
     files = {
         f"{name}.source.png": write_picture(source, ".png"),
         f"{name}.lcc": data,
@@ -59,12 +76,12 @@ def write(folder: Path, name: str, codec: Codec, source: Pixels, quality: float 
 
 def main(folder: Path = GOLDEN) -> None:
     codec = Codec("tiny", "cpu")
-    for seed, (name, (height, width, quality, comment)) in enumerate(CASES.items()):
-        write(folder, name, codec, picture(height, width, seed), quality, comment)
+    for seed, (name, (height, width, quality, comment, tile)) in enumerate(CASES.items()):
+        write(folder, name, codec, picture(height, width, seed), quality, comment, tile)
     with tempfile.TemporaryDirectory() as home:
         os.environ["LCODEC_HOME"] = home
         shutil.copytree(folder.parent, Path(home, "weights"))
-        write(folder, "compressai", Codec(IMPORTED, "cpu"), picture(83, 66, len(CASES)), None, None)
+        write(folder, "compressai", Codec(IMPORTED, "cpu"), picture(83, 66, 5), None)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,16 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ...formats.container import unpack
-from ...formats.errors import ModelError
+from ...formats.container import unpack, unpack_remains
+from ...formats.errors import CutError, ModelError
 from ...formats.files import check_output, read_input, write_output
-from .arguments import Verbs, add_input, add_limit, add_machine, add_output, say, start_torch
+
+if TYPE_CHECKING:
+    from ..tile_coding import Pixels
+
+from .arguments import Verbs, add_input, add_limit, add_machine, add_output, positive, say, start_torch
 
 
 def add_picture_verbs(verbs: Verbs) -> None:
@@ -18,12 +23,24 @@ def add_picture_verbs(verbs: Verbs) -> None:
     encode.add_argument("-q", "--quality", type=float, help="0 to 100, real (default 75)")
     encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
     encode.add_argument("--effort", type=int, default=0, help="0 to 9: smaller files for more time (default 0)")
+    encode.add_argument(
+        "--tile",
+        type=positive,
+        metavar="SIDE",
+        help="code tiles of this side by themselves (default: 1024 above 4 Mpx)",
+    )
     encode.add_argument("--comment", help="text to store in the file")
     add_machine(encode)
 
     decode = verbs.add("decode", _decode, "decompress to a picture")
     add_input(decode, "coded file; - is standard input")
     add_output(decode, "picture: .png .ppm .bmp .tif .webp (lossless); - is PNG on standard output")
+    part = decode.add_mutually_exclusive_group()
+    part.add_argument(
+        "--region", type=_region, metavar="X,Y,W,H", help="only these pixels, and only the tiles they need"
+    )
+    part.add_argument("--partial", action="store_true", help="of a file that is cut, a preview from what is there")
+    part.add_argument("--salvage", action="store_true", help="of a damaged file, what can be had; grey for the rest")
     add_limit(decode)
     add_machine(decode)
 
@@ -57,7 +74,7 @@ def _encode(options: argparse.Namespace) -> None:
 
     start_torch(options, picture.pixels.shape[0] * picture.pixels.shape[1])
     coded = codec(options.model, options.device).encode(
-        picture.pixels, options.quality, options.comment, options.effort
+        picture.pixels, options.quality, options.comment, options.effort, options.tile
     )
     write_output(options.output, coded, options.force)
 
@@ -70,12 +87,35 @@ def _decode(options: argparse.Namespace) -> None:
     suffix = ".png" if options.output == "-" else Path(options.output).suffix.lower()
     if suffix not in WRITABLE_SUFFIXES:
         raise ValueError(f"output {options.output!r}: the suffix must be one of {' '.join(WRITABLE_SUFFIXES)}")
-    stream = unpack(data, options.max_pixels)
+    if options.partial or options.salvage:
+        pixels = _remaining_pixels(options, data)
+    else:
+        stream = unpack(data, options.max_pixels)
+        from ..api import codec_for
+
+        width, height = options.region[2:] if options.region else (stream.header.width, stream.header.height)
+        start_torch(options, width * height)
+        pixels = codec_for(stream, options.device).decode_stream(stream, options.region)
+    write_output(options.output, write_picture(pixels, suffix), options.force)
+
+
+def _remaining_pixels(options: argparse.Namespace, data: bytes) -> "Pixels":
+    remains = unpack_remains(data, options.max_pixels)
+    if options.partial and remains.problem is not None and not isinstance(remains.problem, CutError):
+        raise remains.problem
     from ..api import codec_for
 
-    start_torch(options, stream.header.width * stream.header.height)
-    pixels = codec_for(stream, options.device).decode_stream(stream)
-    write_output(options.output, write_picture(pixels, suffix), options.force)
+    start_torch(options, remains.header.width * remains.header.height)
+    salvaged = codec_for(remains, options.device).salvage_remains(remains)
+    if salvaged.problem is not None:
+        say(f"warning: {salvaged.problem}")
+    say(f"note: {salvaged.summary()}")
+    return salvaged.pixels
+
+
+def _region(text: str) -> tuple[int, int, int, int]:
+    x, y, width, height = map(int, text.split(","))
+    return x, y, width, height
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -90,6 +130,7 @@ def _info(options: argparse.Namespace) -> None:
     print(f"model     {about.model} (id {about.model_id}, weights {about.weights}, {about.standing})")
     print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
     print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")
+    print("tiles     " + ("one" if about.tile is None else f"of {about.tile} x {about.tile}"))
     if about.comment is not None:
         print(f"comment   {about.comment!a}")
 

@@ -1,0 +1,91 @@
+"""Rectangles of a picture: the tiles it is coded in, the windows it is drawn in, and work on many of them at once."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeVar
+
+import torch
+
+from .transforms.frame import STRIDE
+
+TILE_SIDE = 1024  # of a tile, and of a window
+WHOLE_PIXELS = 2**22  # a picture of at most so many pixels is one tile, and drawn at once
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of pixels: rows `top` to before `bottom`, columns `left` to before `right`."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @classmethod
+    def whole(cls, height: int, width: int) -> "Box":
+        return cls(0, 0, height, width)
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def grown(self, margin: int, within: "Box") -> "Box":
+        """With so many more pixels at each side, as far as there are any."""
+        return Box(
+            max(within.top, self.top - margin),
+            max(within.left, self.left - margin),
+            min(within.bottom, self.bottom + margin),
+            min(within.right, self.right + margin),
+        )
+
+    def inside(self, other: "Box") -> "Box":
+        """The same pixels, counted from the corner of another box."""
+        return Box(self.top - other.top, self.left - other.left, self.bottom - other.top, self.right - other.left)
+
+    def meets(self, other: "Box") -> bool:
+        """Whether they have a pixel in common."""
+        return (
+            self.top < other.bottom and other.top < self.bottom and self.left < other.right and other.left < self.right
+        )
+
+    def latents(self) -> "Box":
+        """The latents of its pixels. Its corner lies on their grid."""
+        return Box(self.top // STRIDE, self.left // STRIDE, -(-self.bottom // STRIDE), -(-self.right // STRIDE))
+
+
+def tiles(area: Box, side: int) -> list[Box]:
+    """Squares of a side, cut where the area ends, row by row."""
+    corners = product(range(area.top, area.bottom, side), range(area.left, area.right, side))
+    return [Box(y, x, min(y + side, area.bottom), min(x + side, area.right)) for y, x in corners]
+
+
+def side_for(height: int, width: int) -> int | None:
+    """The side of the tiles that a picture is coded in, or None for a picture of one tile."""
+    return TILE_SIDE if height * width > WHOLE_PIXELS else None
+
+
+def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.device) -> list[Out]:
+    """`work` of every item, as many at a time as torch has threads on a CPU, each with one."""
+    items = list(items)
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or min(threads, len(items)) == 1:
+        return [work(item) for item in items]
+    try:
+        with ThreadPoolExecutor(min(threads, len(items)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(work, items))
+    finally:
+        torch.set_num_threads(threads)  # what threads that begin later go by
