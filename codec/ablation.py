@@ -21,7 +21,8 @@ from ..datasets.folders import data_root
 from ..entropy.convert import to_exact
 from ..entropy.tables import gaussian_rows
 from ..formats.files import write_output
-from ..formats.pictures import read_picture, write_picture
+from ..formats.picture_writing import write_picture
+from ..formats.pictures import read_picture
 from .evaluation.bd_rate import bd_rate
 from .evaluation.results import CodecResults, Results
 from .evaluation.run import Request, run_bench

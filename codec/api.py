@@ -22,7 +22,8 @@ class Info:
     """What a file says of itself without being decoded.
 
     `quality` is None for a model of one rate; `weights` is hexadecimal, `standing` is what they are to this version;
-    `step_bytes` starts with z's; `tile` is the side of the tiles in pixels, None for a picture of one.
+    `step_bytes` starts with z's; `tile` is the side of the tiles in pixels, None for a picture of one. `planes` are
+    grey or RGB, with alpha or without; the bytes of what is kept beside them are 0 where it is absent.
     """
 
     width: int
@@ -36,13 +37,18 @@ class Info:
     bpp: float
     step_bytes: tuple[int, ...]
     tile: int | None
+    planes: str
+    alpha_bytes: int
+    icc_bytes: int
+    exif_bytes: int
+    xmp_bytes: int
     comment: str | None
 
 
 def encode(
     image: "ImageLike", quality: float | None = None, model: str = "base", effort: int = 0, tile: int | None = None
 ) -> bytes:
-    """Compress a picture: uint8 (H, W, 3) array or tensor, or PIL image; quality 0 to 100, None is 75; effort 0 to 9.
+    """Compress a picture: uint8 array or tensor, or PIL image; quality 0 to 100, None is 75; effort 0 to 9.
 
     See `Codec.encode`.
     """
@@ -50,7 +56,7 @@ def encode(
 
 
 def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, region: "Region | None" = None) -> "Pixels":
-    """The picture in a file's bytes, uint8 (H, W, 3), whichever model wrote it; or its region (x, y, width, height).
+    """The picture in a file's bytes, whichever model wrote it, or its region (x, y, width, height): uint8 samples.
 
     See `Codec.decode`. Raises ModelError, which says how to get them, if the weights it was written with cannot be had.
     """
@@ -65,10 +71,17 @@ def salvage(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Salvaged":
 
 
 def open(path: "str | PathLike[str]", max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image.Image":
-    """Read and decode a file into a PIL image. Raises LcodecError where it cannot be read, and as `decode` does."""
+    """Read and decode a file into a PIL image. Its profile, EXIF and XMP are in `info`, where PIL's readers put them.
+
+    Raises LcodecError where it cannot be read, and as `decode` does.
+    """
     from PIL import Image
 
-    return Image.fromarray(decode(read_input(fspath(path)), max_pixels))
+    stream = unpack(read_input(fspath(path)), max_pixels)
+    image = Image.fromarray(codec_for(stream, "auto").decode_stream(stream))
+    kept = {"icc_profile": stream.metadata.icc, "exif": stream.metadata.exif, "xmp": stream.metadata.xmp}
+    image.info.update({name: value for name, value in kept.items() if value is not None})
+    return image
 
 
 def info(data: bytes) -> Info:
@@ -93,7 +106,12 @@ def info(data: bytes) -> Info:
         bpp=8 * len(data) / (header.width * header.height),
         step_bytes=tuple(sum(map(len, step)) for step in zip(*(tile.steps for tile in stream.tiles()), strict=True)),
         tile=None if stream.grid is None else stream.grid.side,
-        comment=stream.comment,
+        planes=("grey" if header.grey else "RGB") + ("" if stream.alpha is None else " and alpha"),
+        alpha_bytes=len(stream.alpha or b""),
+        icc_bytes=len(stream.metadata.icc or b""),
+        exif_bytes=len(stream.metadata.exif or b""),
+        xmp_bytes=len(stream.metadata.xmp or b""),
+        comment=stream.metadata.comment,
     )
 
 

@@ -86,10 +86,9 @@ def draw_tiles(
     return np.asarray(model.draw(plane, held, area, gain_index).numpy())
 
 
-def decode_tiles(model: CodingModel, stream: Stream, area: Box | None) -> Pixels:
-    """The pixels of a file, or of an area of it, for which only the tiles in reach are decoded. Raises FormatError."""
+def decode_tiles(model: CodingModel, stream: Stream, area: Box) -> Pixels:
+    """The pixels of an area of a file, for which only the tiles in reach are decoded. Raises FormatError."""
     whole = Box.whole(stream.header.height, stream.header.width)
-    area = area or whole
     boxes = _boxes(stream.header, stream.grid)
     seen = area.grown(model.synthesis_margin, whole)
     needed = [(box, tile) for box, tile in zip(boxes, stream.tiles(), strict=True) if box.meets(seen)]

@@ -1,31 +1,30 @@
 """The container: fields in the order of SPEC.md, each writer above its reader.
 
-file = signature  HEAD  [GRID]  (STEP | ancillary)*  END
+file = signature  HEAD  [GRID]  [ALPHA]  (STEP | ancillary)*  END
 """
 
 from __future__ import annotations
 
-import warnings
 import zlib
 from dataclasses import dataclass, field
 
-from .errors import DamageWarning, FormatError, UnsupportedError
+from .errors import FormatError, UnsupportedError
 from .fields import Cursor, pack_uint, pack_varint
+from .metadata import NO_METADATA, Metadata, pack_metadata, unpack_metadata
 from .sections import (
+    ALPHA,
     ANCILLARY_BIT,
-    COMMENT,
     END,
     GRID,
     HEAD,
     STEP,
-    Section,
     pack_section,
     unpack_section,
 )
 
 MAGIC = b"\x8bLC\n"
 MAJOR = 1
-MINOR = 0
+MINOR = 1  # the highest that is known; a file states the lowest that has all of its sections
 
 MAX_SIDE = 65_535
 MAX_PIXELS = 2**28
@@ -33,24 +32,24 @@ DEFAULT_MAX_PIXELS = 2**27  # what our own decoder allows unless asked for more:
 MAX_GAIN_INDEX = 8192
 MAX_STEPS = 16
 MAX_ANCILLARY = 64
-MAX_COMMENT_BYTES = 65_535
 TILE_UNIT = 64  # pixels
 MIN_TILE_UNITS = 4
 MAX_TILE_UNITS = 1023
 
 WEIGHTS_HASH_BYTES = 8
-PICTURE_RGB8 = 0
+_RGB8, _GREY8 = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """SPEC 5. `weights_hash` is 8 bytes; `gain_index` is 0 .. 8192."""
+    """SPEC 5. `weights_hash` is 8 bytes; `gain_index` is 0 .. 8192; `grey` pictures have one plane."""
 
     width: int
     height: int
     model_id: int
     weights_hash: bytes
     gain_index: int
+    grey: bool = False
 
     @property
     def quality(self) -> float:
@@ -75,13 +74,15 @@ class Stream:
     """One coded picture: the range-coded bytes of each step, and the CRC-32 of the decoded symbols.
 
     With a `grid` of T tiles, `steps` holds the first step of every tile, then the second of every tile, and so on.
+    `alpha` is the payload of that section.
     """
 
     header: Header
     steps: tuple[bytes, ...]
     symbols_crc: int
-    comment: str | None = None
+    metadata: Metadata = NO_METADATA
     grid: Grid | None = None
+    alpha: bytes | None = None
 
     def tiles(self) -> tuple[Tile, ...]:
         """The steps and the checksum of every tile; without a grid, the picture is one."""
@@ -102,19 +103,22 @@ class Remains:
     """What is left of a cut or damaged file: of every tile the steps before the first lost one, and what is wrong."""
 
     header: Header
+    metadata: Metadata
     grid: Grid | None
+    alpha: bytes | None
     tiles: tuple[Tile, ...]
     problem: FormatError | None
 
 
 def pack(stream: Stream) -> bytes:
     """The bytes of a file. ValueError if a value lies outside what SPEC.md allows."""
-    signature = _pack_signature()
+    signature = MAGIC + bytes((MAJOR, stream.metadata.minor_version))
     parts = [signature, pack_section(HEAD, _pack_head(stream.header), before=signature)]
     if stream.grid is not None:
         parts.append(pack_section(GRID, _pack_grid(stream.grid, stream.header)))
-    if stream.comment is not None:
-        parts.append(pack_section(COMMENT, _pack_comment(stream.comment)))
+    if stream.alpha is not None:
+        parts.append(pack_section(ALPHA, stream.alpha))
+    parts.append(pack_metadata(stream.metadata))
     parts.extend(pack_section(STEP, step) for step in stream.steps)
     parts.append(pack_section(END, _pack_end(stream)))
     return b"".join(parts)
@@ -132,7 +136,7 @@ def unpack(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Stream:
     _read_sections(cursor, found, tolerant=False)
     assert found.symbols_crc is not None
     steps = tuple(step for step in found.steps if step is not None)
-    return Stream(found.header, steps, found.symbols_crc, found.comment, found.grid)
+    return Stream(found.header, steps, found.symbols_crc, found.metadata, found.grid, found.alpha)
 
 
 def unpack_remains(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Remains:
@@ -149,7 +153,7 @@ def unpack_remains(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Re
         steps = found.steps[n :: len(checks)]
         first_lost = steps.index(None) if None in steps else len(steps)
         tiles.append(Tile(tuple(step for step in steps[:first_lost] if step is not None), check))
-    return Remains(found.header, found.grid, tuple(tiles), found.problem)
+    return Remains(found.header, found.metadata, found.grid, found.alpha, tuple(tiles), found.problem)
 
 
 @dataclass(slots=True)
@@ -158,8 +162,9 @@ class _Found:
 
     header: Header
     grid: Grid | None = None
+    alpha: bytes | None = None
     steps: list[bytes | None] = field(default_factory=list)
-    comment: str | None = None
+    metadata: Metadata = NO_METADATA
     symbols_crc: int | None = None
     problem: FormatError | None = None
 
@@ -169,7 +174,7 @@ class _Found:
 
 
 def _unpack_start(cursor: Cursor, max_pixels: int) -> _Found:
-    """Signature, HEAD, and GRID where there is one."""
+    """Signature, HEAD, and GRID and ALPHA where there are any."""
     _unpack_signature(cursor)
     head = unpack_section(cursor, crc_from=0)
     if not head.intact and not head.type & ANCILLARY_BIT:
@@ -177,11 +182,15 @@ def _unpack_start(cursor: Cursor, max_pixels: int) -> _Found:
     if head.type != HEAD:
         raise FormatError(f"{head.name} stands where HEAD must", offset=head.offset, field="type")
     found = _Found(_unpack_head(head.payload, max_pixels))
-    if cursor.left_bytes and cursor.data[cursor.offset] == GRID:
-        grid = unpack_section(cursor)
-        if not grid.intact:
-            raise grid.damage()
-        found.grid = _unpack_grid(grid.payload, found.header)
+    for kind in (GRID, ALPHA):
+        if cursor.left_bytes and cursor.data[cursor.offset] == kind:
+            section = unpack_section(cursor)
+            if not section.intact:
+                raise section.damage()
+            if kind == GRID:
+                found.grid = _unpack_grid(section.payload, found.header)
+            else:
+                found.alpha = section.payload.take(section.payload.left_bytes, "ALPHA")
     return found
 
 
@@ -195,7 +204,7 @@ def _read_sections(cursor: Cursor, found: _Found, tolerant: bool) -> None:
             if ancillary_count > MAX_ANCILLARY:
                 text = f"more than {MAX_ANCILLARY} ancillary sections"
                 raise FormatError(text, offset=section.offset, field="type")
-            found.comment = _unpack_ancillary(section, found.comment)
+            found.metadata = unpack_metadata(section, found.metadata)
         elif section.type == END and section.intact:
             break
         elif section.type == STEP or not section.intact:
@@ -206,7 +215,7 @@ def _read_sections(cursor: Cursor, found: _Found, tolerant: bool) -> None:
             if len(found.steps) == MAX_STEPS * found.tile_count:
                 raise FormatError(f"more than {MAX_STEPS} steps", offset=section.offset, field="STEP")
             found.steps.append(section.payload.take(section.payload.left_bytes, "STEP") if section.intact else None)
-        elif section.type in (HEAD, GRID):
+        elif section.type in (HEAD, GRID, ALPHA):
             raise FormatError(f"{section.name} is not where it must be", offset=section.offset, field="type")
         else:
             raise UnsupportedError(f"unknown critical {section.name} at byte {section.offset}")
@@ -215,10 +224,6 @@ def _read_sections(cursor: Cursor, found: _Found, tolerant: bool) -> None:
 
 
 # SPEC 3: signature
-
-
-def _pack_signature() -> bytes:
-    return MAGIC + bytes((MAJOR, MINOR))
 
 
 def _unpack_signature(cursor: Cursor) -> None:
@@ -255,7 +260,7 @@ def _pack_head(header: Header) -> bytes:
         + pack_varint(header.model_id, "model_id")
         + header.weights_hash
         + pack_uint(header.gain_index, 2, "gain_index")
-        + pack_uint(PICTURE_RGB8, 1, "picture_kind")
+        + pack_uint(_GREY8 if header.grey else _RGB8, 1, "picture_kind")
     )
 
 
@@ -275,12 +280,12 @@ def _unpack_head(payload: Cursor, max_pixels: int) -> Header:
         text = f"gain_index is {gain_index}, at most {MAX_GAIN_INDEX} is allowed"
         raise FormatError(text, offset=payload.offset - 2, field="gain_index")
     kind = payload.uint(1, "picture_kind")
-    if kind != PICTURE_RGB8:
-        raise UnsupportedError(f"picture kind {kind}: this reader knows only {PICTURE_RGB8}, 8-bit RGB")
+    if kind not in (_RGB8, _GREY8):
+        raise UnsupportedError(f"picture kind {kind}: this reader knows {_RGB8}, 8-bit RGB, and {_GREY8}, 8-bit grey")
     payload.finish("HEAD")
     if width * height > max_pixels:
         raise UnsupportedError(f"the picture is {width} x {height}: more than the limit of {max_pixels} pixels")
-    return Header(width, height, model_id, weights_hash, gain_index)
+    return Header(width, height, model_id, weights_hash, gain_index, kind == _GREY8)
 
 
 # SPEC 5.1: GRID
@@ -347,36 +352,3 @@ def _unpack_end(payload: Cursor, found: _Found) -> int:
     if found.grid is not None and symbols_crc != found.grid.symbols_crc():
         raise FormatError("symbols_crc is not that of GRID", offset=start + 1, field="symbols_crc")
     return symbols_crc
-
-
-# SPEC 8: ancillary sections, of which COMMENT is the only known one
-
-
-def _pack_comment(comment: str) -> bytes:
-    text = comment.encode("utf-8")  # a lone surrogate raises UnicodeEncodeError, which is a ValueError
-    if len(text) > MAX_COMMENT_BYTES:
-        raise ValueError(f"the comment has {len(text)} bytes of UTF-8: at most {MAX_COMMENT_BYTES} are allowed")
-    return text
-
-
-def _unpack_ancillary(section: Section, comment: str | None) -> str | None:
-    """The comment so far, or the one this section holds. Nothing in here can stop a decode."""
-    payload = section.payload
-    if not section.intact:
-        _warn(section, "its checksum differs")
-    elif section.type == COMMENT:
-        if comment is not None:
-            _warn(section, "it occurs twice")
-        elif payload.left_bytes > MAX_COMMENT_BYTES:
-            _warn(section, f"it is longer than {MAX_COMMENT_BYTES} bytes")
-        else:
-            try:
-                return payload.take(payload.left_bytes, "COMMENT").decode("utf-8")
-            except UnicodeDecodeError:
-                _warn(section, "it is not UTF-8")
-    return comment
-
-
-def _warn(section: Section, why: str) -> None:
-    text = f"{section.name} at byte {section.offset} was skipped: {why}"
-    warnings.warn(text, DamageWarning, stacklevel=5)  # the caller of unpack

@@ -1,22 +1,23 @@
-"""Picture files in and out, through Pillow: bytes to 8-bit RGB, with notes on what did not survive."""
+"""Picture files in, through Pillow: bytes to 8-bit samples and metadata, with notes on what did not survive."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
     ImageCms,
     ImageFile,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
@@ -26,8 +27,9 @@ from PIL import (
 
 from .container import MAX_PIXELS, MAX_SIDE
 from .errors import FormatError, LcodecError, UnsupportedError
+from .metadata import MAX_METADATA_BYTES, NO_METADATA, Metadata
 
-WRITABLE_SUFFIXES = (".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp")
+EXIF_PREFIX = b"Exif\0\0"  # of what Pillow calls EXIF in some kinds of file
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _OPENERS: tuple[tuple[tuple[bytes, ...], Callable[[BytesIO], ImageFile.ImageFile]], ...] = (
@@ -43,30 +45,64 @@ _MODE_NOTES = {
     "RGB": None,
     "RGBX": None,
     "RGBA": None,
-    "L": "greyscale converted to RGB",
-    "LA": "greyscale converted to RGB",
-    "1": "black and white converted to RGB",
-    "P": "palette converted to RGB",
-    "PA": "palette converted to RGB",
+    "L": None,
+    "LA": None,
+    "1": None,
+    "P": "palette not kept",
+    "PA": "palette not kept",
+    "YCbCr": None,
+    "CMYK": "CMYK converted to RGB",
 }
+_GREY_MODES = ("L", "LA", "1")
 _ORIENTATION_TAG = 0x0112
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+# Of a TIFF file: tags that say how its pixels are stored, and those that hold other metadata.
+_TIFF_STRUCTURE = frozenset(
+    {*range(254, 267), *range(273, 282), 284, *range(290, 294), 297, 301, *range(317, 326), 330, 332, *range(338, 348)}
+    | {*range(529, 533), 700, 34377, 34675}
+)
+_XMP_OF_PNG = "XML:com.adobe.xmp"
+# How a picture that Pillow has turned by its EXIF orientation is turned back.
+_TURN_BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 _TIFF_BITS_TAG = 258
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`pixels` is uint8 (H, W, 3), sRGB; `notes` say, a phrase each, what was converted or is not kept."""
+    """A picture as it is stored, not turned by its EXIF orientation.
+
+    Attributes:
+        pixels: uint8 (H, W, 3), RGB in the colours of the metadata's profile, or sRGB; three equal planes if `grey`.
+        notes: what was converted or is not kept, a phrase each.
+        grey: whether one plane says all.
+        alpha: uint8 (H, W), 255 for opaque; None where all of it is.
+    """
 
     pixels: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
+    grey: bool = False
+    alpha: NDArray[np.uint8] | None = None
+    metadata: Metadata = NO_METADATA
 
 
 def read_picture(source: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
-    """The picture in a PNG, JPEG, WebP, TIFF, BMP, GIF or PNM file, given the file's bytes.
+    """The picture in a PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or PNM file, given the file's bytes.
 
     Raises FormatError if the bytes are no such file, or a damaged or cut one; UnsupportedError if it holds
-    more than 8-bit RGB can (16 bits, transparency, CMYK, several frames) or more than `max_pixels`.
+    more than 8 bits a sample, several frames, or more than `max_pixels`.
     """
+    if source[4:8] == b"ftyp":
+        with _pillow_quiet():
+            avif = AvifImagePlugin.AvifImageFile(BytesIO(source))
+        return from_pil(avif, max_pixels)
     for prefixes, opener in _OPENERS:
         if source.startswith(prefixes):
             with _pillow_quiet():
@@ -74,7 +110,7 @@ def read_picture(source: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
             if source[:8] == _PNG_MAGIC and source[12:16] == b"IHDR" and source[24] > 8:  # bit depth
                 raise _too_deep()
             return from_pil(image, max_pixels)
-    raise FormatError("not a PNG, JPEG, WebP, TIFF, BMP, GIF or PNM picture")
+    raise FormatError("not a PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or PNM picture")
 
 
 def from_pil(image: Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -92,43 +128,41 @@ def from_pil(image: Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
         _refuse_unsupported(image)
         orientation = _orientation(image)  # before load: Pillow's TIFF reader turns the picture and forgets
         image.load()
-        notes = _metadata_notes(image, orientation)
-        if _orientation(image) != 1:
-            image = ImageOps.exif_transpose(image)
-        if (mode_note := _MODE_NOTES[image.mode]) is not None:
+        metadata, notes = _metadata(image, orientation)
+        if orientation != _orientation(image):
+            image = image.transpose(_TURN_BACK[orientation])
+        mode = image.mode
+        if (mode_note := _MODE_NOTES[mode]) is not None:
             notes.insert(0, mode_note)
+        if image.mode == "CMYK" and metadata.icc is not None:
+            image = _to_srgb(image, metadata.icc)
+            metadata = replace(metadata, icc=None)
+        grey, alpha = image.mode in _GREY_MODES, None
         if image.has_transparency_data:
-            image = image.convert("RGBA")
-            if image.getchannel("A").getextrema() != (255, 255):
-                raise UnsupportedError("the picture has transparent pixels: flatten it onto a background first")
-            notes.insert(0, "opaque alpha channel dropped")
+            image = image.convert("LA" if grey else "RGBA")
+            alpha = np.array(image.getchannel("A"))
+            if alpha.min() == 255:
+                alpha = None
         pixels = np.array(image.convert("RGB"))  # (H, W, 3)
-    return Picture(pixels, tuple(notes))
+        if mode == "P":
+            grey = bool((pixels == pixels[..., :1]).all())
+    return Picture(pixels, tuple(notes), grey, alpha, metadata)
 
 
-def write_picture(pixels: NDArray[np.uint8], suffix: str) -> bytes:
-    """The bytes of a lossless picture file of the kind that `suffix` names; `pixels` is uint8 (H, W, 3).
-
-    ValueError for other pixels or a suffix not in WRITABLE_SUFFIXES, UnsupportedError for a picture that the
-    kind of file cannot hold (WebP ends at 16383 pixels a side).
-    """
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-        raise ValueError(f"pixels must be uint8 (H, W, 3), not {pixels.dtype} {pixels.shape}")
-    suffix = suffix.lower()
-    if suffix not in WRITABLE_SUFFIXES:
-        raise ValueError(f"cannot write {suffix or 'a name without suffix'!r}: use {', '.join(WRITABLE_SUFFIXES)}")
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    out = BytesIO()
-    try:
-        if suffix == ".png":
-            image.save(out, "PNG", compress_level=2)
-        elif suffix == ".webp":
-            image.save(out, "WEBP", lossless=True, quality=20, method=1)  # effort, not loss
-        else:
-            image.save(out, {".ppm": "PPM", ".bmp": "BMP"}.get(suffix, "TIFF"))
-    except (OSError, ValueError, KeyError) as error:
-        raise UnsupportedError(f"cannot write {image.width} x {image.height} as {suffix}: {error}") from error
-    return out.getvalue()
+def stripped(picture: Picture) -> Picture:
+    """Without its profile and XMP, and with no more of its EXIF than an orientation other than upright."""
+    exif = Image.Exif()
+    if picture.metadata.exif is not None:
+        try:
+            exif.load(picture.metadata.exif)
+            orientation = exif.get(_ORIENTATION_TAG, 1)
+        except Exception:  # unreadable: then nothing goes by it either
+            orientation = 1
+        exif = Image.Exif()
+        if orientation != 1:
+            exif[_ORIENTATION_TAG] = orientation
+    kept = exif.tobytes().removeprefix(EXIF_PREFIX) if len(exif) else None
+    return replace(picture, metadata=Metadata(picture.metadata.comment, exif=kept))
 
 
 @contextmanager
@@ -184,23 +218,48 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _metadata_notes(image: Image.Image, orientation: int) -> list[str]:
-    notes = []
-    if orientation != 1:
-        notes.append("EXIF orientation applied")
-    if image.format == "MPO":
-        notes.append("only the first picture of the MPO file taken")
-    if image.info.get("exif"):
-        notes.append("EXIF not kept")
-    profile = image.info.get("icc_profile")
-    if isinstance(profile, bytes) and profile and not _is_srgb(profile):
-        notes.append("ICC profile not kept: colours will be taken for sRGB")
-    return notes
+def _metadata(image: Image.Image, orientation: int) -> tuple[Metadata, list[str]]:
+    """ICC, EXIF and XMP of a picture, with notes."""
+    notes = ["only the first picture of the MPO file taken"] if image.format == "MPO" else []
+    xmp = image.info.get("xmp") or image.info.get(_XMP_OF_PNG)
+    found = {
+        "icc": image.info.get("icc_profile"),
+        "exif": _exif(image, orientation),
+        "xmp": xmp.encode("utf-8") if isinstance(xmp, str) else xmp,
+    }
+    kept: dict[str, Any] = {}
+    for name, value in found.items():
+        if isinstance(value, bytes) and value:
+            if len(value) > MAX_METADATA_BYTES:
+                notes.append(f"{name.upper()} of {len(value)} bytes not kept")
+            else:
+                kept[name] = value
+    return Metadata(**kept), notes
 
 
-def _is_srgb(profile: bytes) -> bool:
+def _exif(image: Image.Image, orientation: int) -> bytes | None:
+    """From the TIFF header on. Of a TIFF file, whose own tags they are, those that describe the picture."""
+    stored = image.info.get("exif")
+    if isinstance(stored, bytes) and stored:
+        return stored.removeprefix(EXIF_PREFIX)
     try:
-        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(BytesIO(profile)))
-    except Exception:  # unreadable, or Pillow was built without colour management
-        return False
-    return "srgb" in name.lower() and "linear" not in name.lower()
+        found = image.getexif()
+        described = Image.Exif()
+        for tag, value in found.items():
+            if tag not in _TIFF_STRUCTURE:
+                described[tag] = found.get_ifd(tag) if tag in (_EXIF_IFD, _GPS_IFD) else value
+        if orientation != 1:
+            described[_ORIENTATION_TAG] = orientation
+        return described.tobytes().removeprefix(EXIF_PREFIX) if len(described) else None
+    except Exception:  # damaged metadata is no reason to refuse a whole picture
+        return None
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """A CMYK picture in the colours that its profile says; as it is where the profile is no usable one."""
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    return image if converted is None else converted

@@ -15,12 +15,26 @@ HEAD = 0x01
 STEP = 0x02
 END = 0x03
 GRID = 0x04
+ALPHA = 0x05
 COMMENT = 0x81
+ICC = 0x82
+EXIF = 0x83
+XMP = 0x84
 ANCILLARY_BIT = 0x80
 RESERVED_BIT = 0x40
 
 MAX_SECTION_BYTES = 2**28
-_NAMES = {HEAD: "HEAD", STEP: "STEP", END: "END", GRID: "GRID", COMMENT: "COMMENT"}
+_NAMES = {
+    HEAD: "HEAD",
+    STEP: "STEP",
+    END: "END",
+    GRID: "GRID",
+    ALPHA: "ALPHA",
+    COMMENT: "COMMENT",
+    ICC: "ICC",
+    EXIF: "EXIF",
+    XMP: "XMP",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from lcodec.codec.registry import by_name
 from lcodec.codec.tile_coding import Pixels
 from lcodec.codec.weights_cache import read_weights
 from lcodec.formats.container import unpack
-from lcodec.formats.pictures import write_picture
+from lcodec.formats.picture_writing import write_picture
 
 # Height, width, quality, comment, side of the tiles.
 CASES = {

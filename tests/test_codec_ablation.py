@@ -12,7 +12,7 @@ from lcodec.codec.ablation import Ablation, ablate
 from lcodec.codec.evaluation import run
 from lcodec.codec.training.checkpoint import Checkpoint
 from lcodec.codec.training.validation import CROP
-from lcodec.formats.pictures import write_picture
+from lcodec.formats.picture_writing import write_picture
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from lcodec.codec.evaluation.run import Request, run_bench
 from lcodec.codec.evaluation.subjects import SHORT_NAMES, find_subject, find_subjects
 from lcodec.codec.evaluation.test_sets import find_test_set
 from lcodec.codec.training.roofline import count_macs
-from lcodec.formats.pictures import write_picture
+from lcodec.formats.picture_writing import write_picture
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 from checks import GOLDEN, ROOT, assert_one_line_error, picture, run_cli, run_process
 
 import lcodec
-from lcodec.formats.pictures import read_picture, write_picture
+from lcodec.formats.picture_writing import write_picture
+from lcodec.formats.pictures import read_picture
 
 
 @pytest.fixture

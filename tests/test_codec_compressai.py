@@ -25,7 +25,8 @@ from lcodec.codec.training.warm_start import read_start
 from lcodec.codec.weights_cache import weights_path
 from lcodec.entropy.rate import gaussian_bits
 from lcodec.formats.container import unpack
-from lcodec.formats.pictures import read_picture, write_picture
+from lcodec.formats.picture_writing import write_picture
+from lcodec.formats.pictures import read_picture
 
 GOLDEN = ROOT / "tests" / "golden"
 KINDS = ("factorised", "scale", "mean-scale")

@@ -15,7 +15,7 @@ from lcodec.codec.training.recipe import Recipe
 from lcodec.codec.training.update import new_optimiser
 from lcodec.codec.training.workers import Workers
 from lcodec.datasets.photographs import photographs
-from lcodec.formats.pictures import write_picture
+from lcodec.formats.picture_writing import write_picture
 
 pytestmark = pytest.mark.usefixtures("known_speed")
 CPU = torch.device("cpu")

@@ -16,7 +16,8 @@ from lcodec.entropy.annealing import Annealed
 from lcodec.entropy.convert import to_exact, to_float
 from lcodec.entropy.rate import latent_rate
 from lcodec.entropy.tables import gaussian_rows
-from lcodec.formats.pictures import read_picture, write_picture
+from lcodec.formats.picture_writing import write_picture
+from lcodec.formats.pictures import read_picture
 
 CPU = torch.device("cpu")
 GAIN_INDEX = 4000

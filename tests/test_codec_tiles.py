@@ -13,7 +13,8 @@ from lcodec.codec.evaluation.metrics import psnr_db
 from lcodec.codec.registry import MODELS
 from lcodec.codec.tiles import Box, in_threads
 from lcodec.formats.container import pack, unpack, unpack_remains
-from lcodec.formats.pictures import read_picture, write_picture
+from lcodec.formats.picture_writing import write_picture
+from lcodec.formats.pictures import read_picture
 
 SIZE = (530, 600)
 
@@ -181,7 +182,7 @@ def test_symbols_of_a_tile_that_do_not_fit_their_checksum(codec, tiled):
     stream = unpack(tiled)
     swapped = list(stream.steps)
     swapped[9], swapped[10] = swapped[10], swapped[9]
-    data = pack(type(stream)(stream.header, tuple(swapped), stream.symbols_crc, None, stream.grid))
+    data = pack(type(stream)(stream.header, tuple(swapped), stream.symbols_crc, grid=stream.grid))
     with pytest.raises(FormatError, match="coded data is damaged"):
         codec.decode(data)
     assert codec.salvage(data).steps == (0, 0, 5, 5, 5, 5, 5, 5, 5)
@@ -238,6 +239,12 @@ def test_work_in_threads_keeps_its_order_and_its_errors():
 def test_a_region_of_one_tile_draws_from_it_alone(codec, tiled, monkeypatch):
     """The plane of latents is no larger than the tiles that are needed."""
     planes = []
-    monkeypatch.setattr(tile_coding, "draw_tiles", lambda model, boxes, *_: planes.append(list(boxes)))
+
+    def noted(model, boxes, *rest):
+        planes.append(list(boxes))
+        return draw_tiles(model, boxes, *rest)
+
+    draw_tiles = tile_coding.draw_tiles
+    monkeypatch.setattr(tile_coding, "draw_tiles", noted)
     codec.decode(tiled, region=(350, 350, 40, 40))
     assert planes == [[Box(256, 256, 512, 512)]]

@@ -29,7 +29,7 @@ from lcodec.codec.training.warm_start import read_start, start_from
 from lcodec.codec.training.workers import Workers
 from lcodec.datasets.photographs import photographs as read_photographs
 from lcodec.entropy.convert import to_exact, to_float
-from lcodec.formats.pictures import write_picture
+from lcodec.formats.picture_writing import write_picture
 
 pytestmark = pytest.mark.usefixtures("known_speed")
 RECIPE = """

@@ -13,16 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from lcodec.formats import container, sections
+from lcodec.formats import container, metadata, sections
 from lcodec.formats.container import MAX_PIXELS, Header, Stream, pack, unpack
 from lcodec.formats.errors import DamageWarning, FormatError, LcodecError, UnsupportedError
 from lcodec.formats.fields import Cursor, pack_uint, pack_varint
+from lcodec.formats.metadata import Metadata
 
 SPEC = (Path(__file__).parent.parent / "formats" / "SPEC.md").read_text(encoding="utf-8")
 SIGNATURE = bytes.fromhex("8b4c430a0100")
 HASH = bytes(range(1, 9))
 HEADER = Header(768, 513, 7, HASH, 4096)
-STREAM = Stream(HEADER, (b"\x11\x22\x33", b"", b"\x44\x55\x66\x77"), 0x12345678, "hi")
+STREAM = Stream(HEADER, (b"\x11\x22\x33", b"", b"\x44\x55\x66\x77"), 0x12345678, Metadata("hi"))
 HEAD_PAYLOAD = bytes.fromhex("8006 8104 07") + HASH + bytes.fromhex("0010 00")
 END_PAYLOAD = bytes.fromhex("01 00000000")
 
@@ -44,7 +45,7 @@ END = section(3, END_PAYLOAD)
 @pytest.mark.parametrize("size", [(1, 1), (17, 31), (63, 1), (65535, 1), (1, 4096), (16384, 16384)])
 @pytest.mark.parametrize("comment", [None, "", "ein Gruß, 図", "x" * 65535])
 def test_round_trip_of_sizes_and_comments(size, comment):
-    stream = Stream(Header(*size, 2**32 - 1, HASH, 8192), (b"z",), 2**32 - 1, comment)
+    stream = Stream(Header(*size, 2**32 - 1, HASH, 8192), (b"z",), 2**32 - 1, Metadata(comment))
     assert unpack(pack(stream)) == stream
 
 
@@ -70,10 +71,10 @@ def test_document_limits_are_those_of_the_program():
     rows = dict(re.findall(r"^\| (MAX_\w+) \| (\d+) \|$", SPEC, re.MULTILINE))
     assert {name: int(value) for name, value in rows.items()} == {
         name: value
-        for name, value in {**vars(sections), **vars(container)}.items()
+        for name, value in {**vars(sections), **vars(metadata), **vars(container)}.items()
         if name.startswith("MAX_") and name in rows
     }
-    assert len(rows) == 8
+    assert len(rows) == 9
 
 
 def test_independent_writer_agrees():
@@ -114,7 +115,7 @@ def test_every_change_of_a_byte_is_noticed():
                     assert "\n" not in str(error)
                 else:
                     assert [w.category for w in caught] == [DamageWarning], (position, flip)
-                    assert result == replace(STREAM, comment=None)
+                    assert result == replace(STREAM, metadata=Metadata())
                     # bits 0 to 6 of the type of COMMENT may also change: it stays ancillary, and damaged
                     assert position in only_note or (position == note - 2 and not flip & 0x80)
 
@@ -136,19 +137,19 @@ def test_damaged_comment_warns_with_its_place():
 )
 def test_second_comment_is_skipped(sections, why):
     with pytest.warns(DamageWarning, match=why):
-        assert unpack(file_of(*sections, ONE_STEP, END)).comment == "one"
+        assert unpack(file_of(*sections, ONE_STEP, END)).metadata.comment == "one"
 
 
 def test_comment_that_is_not_utf8_is_skipped():
     with pytest.warns(DamageWarning, match="UTF-8"):
-        assert unpack(file_of(section(0x81, b"\xff"), ONE_STEP, END)).comment is None
+        assert unpack(file_of(section(0x81, b"\xff"), ONE_STEP, END)).metadata.comment is None
 
 
 def test_comment_beyond_its_limit_is_skipped():
     body = b"\x81" + pack_varint(65536, "length") + b"x" * 65536
     long = body + zlib.crc32(body).to_bytes(4, "little")
     with pytest.warns(DamageWarning, match="longer"):
-        assert unpack(file_of(long, ONE_STEP, END)).comment is None
+        assert unpack(file_of(long, ONE_STEP, END)).metadata.comment is None
 
 
 def test_unknown_ancillary_section_is_skipped_silently_anywhere():
@@ -167,7 +168,7 @@ def test_higher_minor_is_read_and_other_majors_are_not():
     newer = SIGNATURE[:5] + b"\x09"
     assert unpack(file_of(ONE_STEP, END, signature=newer)).steps == (b"abc",)
     for major in (0, 2, 255):
-        with pytest.raises(UnsupportedError, match=rf"version {major}\.0.* 1\.0"):
+        with pytest.raises(UnsupportedError, match=rf"version {major}\.0.* 1\.1"):
             unpack(file_of(ONE_STEP, END, signature=SIGNATURE[:4] + bytes([major, 0])))
 
 
@@ -240,8 +241,8 @@ def test_malformed_head(tail, field):
 
 
 def test_other_picture_kinds_are_unsupported_whatever_follows():
-    with pytest.raises(UnsupportedError, match="picture kind 1"):
-        unpack(file_of(ONE_STEP, END, head=HEAD_PAYLOAD[:-1] + b"\x01more"))
+    with pytest.raises(UnsupportedError, match="picture kind 2"):
+        unpack(file_of(ONE_STEP, END, head=HEAD_PAYLOAD[:-1] + b"\x02more"))
 
 
 @pytest.mark.parametrize("first", [ONE_STEP, END, section(0x81, b"hi"), section(0x1E, b"")])
@@ -272,8 +273,8 @@ def test_lower_limit_of_the_caller():
         replace(STREAM, steps=(b"",) * 17),
         replace(STREAM, symbols_crc=2**32),
         replace(STREAM, symbols_crc=-1),
-        replace(STREAM, comment="x" * 65536),
-        replace(STREAM, comment="\ud800"),
+        replace(STREAM, metadata=Metadata("x" * 65536)),
+        replace(STREAM, metadata=Metadata("\ud800")),
         replace(STREAM, header=replace(HEADER, width=0)),
         replace(STREAM, header=replace(HEADER, height=65536)),
         replace(STREAM, header=replace(HEADER, width=16385, height=16384)),

@@ -41,7 +41,7 @@ def test_golden_file_decodes_to_its_symbols_and_pixels(name, codec):
 def test_golden_file_is_what_the_encoder_writes(name, codec):
     height, width, quality, comment, tile = CASES[name]
     golden = unpack((GOLDEN / f"{name}.lcc").read_bytes())
-    assert (golden.header.height, golden.header.width, golden.comment) == (height, width, comment)
+    assert (golden.header.height, golden.header.width, golden.metadata.comment) == (height, width, comment)
     source = read_picture((GOLDEN / f"{name}.source.png").read_bytes()).pixels
     again = codec.encode(source, quality, comment, tile=tile)
     # The analysis is floating point: another machine may round a latent the other way, so only the size is held.

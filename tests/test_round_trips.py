@@ -8,7 +8,8 @@ from checks import picture, run_process
 
 from lcodec.codec.evaluation.metrics import psnr_db
 from lcodec.datasets.kodak import checksums, kodak
-from lcodec.formats.pictures import read_picture, write_picture
+from lcodec.formats.picture_writing import write_picture
+from lcodec.formats.pictures import read_picture
 
 SIZES = [(1, 1), (1, 7), (17, 31), (63, 65), (500, 333), (2048, 1365)]  # width, height
 

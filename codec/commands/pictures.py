@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ...formats.container import unpack, unpack_remains
 from ...formats.errors import CutError, ModelError
 from ...formats.files import check_output, read_input, write_output
+from ...formats.metadata import Metadata
 
 if TYPE_CHECKING:
     from ..tile_coding import Pixels
@@ -18,7 +19,7 @@ from .arguments import Verbs, add_input, add_limit, add_machine, add_output, pos
 
 def add_picture_verbs(verbs: Verbs) -> None:
     encode = verbs.add("encode", _encode, "compress a picture")
-    add_input(encode, "picture: PNG, JPEG, WebP, TIFF, BMP, PPM or still GIF; - is standard input")
+    add_input(encode, "picture: PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or still GIF; - is standard input")
     add_output(encode, "coded file; - is standard output")
     encode.add_argument("-q", "--quality", type=float, help="0 to 100, real (default 75)")
     encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
@@ -30,11 +31,12 @@ def add_picture_verbs(verbs: Verbs) -> None:
         help="code tiles of this side by themselves (default: 1024 above 4 Mpx)",
     )
     encode.add_argument("--comment", help="text to store in the file")
+    encode.add_argument("--strip", action="store_true", help="without ICC and XMP, and of EXIF only the orientation")
     add_machine(encode)
 
     decode = verbs.add("decode", _decode, "decompress to a picture")
     add_input(decode, "coded file; - is standard input")
-    add_output(decode, "picture: .png .ppm .bmp .tif .webp (lossless); - is PNG on standard output")
+    add_output(decode, "picture: .png .ppm .bmp .tif .webp (lossless), .jpg, .avif; - is PNG on standard output")
     part = decode.add_mutually_exclusive_group()
     part.add_argument(
         "--region", type=_region, metavar="X,Y,W,H", help="only these pixels, and only the tiles they need"
@@ -65,16 +67,18 @@ def add_picture_verbs(verbs: Verbs) -> None:
 def _encode(options: argparse.Namespace) -> None:
     check_output(options.output, options.force)
     data = read_input(options.input)
-    from ...formats.pictures import read_picture
+    from ...formats.pictures import read_picture, stripped
 
     picture = read_picture(data)
+    if options.strip:
+        picture = stripped(picture)
     for note in picture.notes:
         say(f"note: {note}")
     from ..api import codec
 
     start_torch(options, picture.pixels.shape[0] * picture.pixels.shape[1])
     coded = codec(options.model, options.device).encode(
-        picture.pixels, options.quality, options.comment, options.effort, options.tile
+        picture, options.quality, options.comment, options.effort, options.tile
     )
     write_output(options.output, coded, options.force)
 
@@ -82,24 +86,27 @@ def _encode(options: argparse.Namespace) -> None:
 def _decode(options: argparse.Namespace) -> None:
     check_output(options.output, options.force)
     data = read_input(options.input)
-    from ...formats.pictures import WRITABLE_SUFFIXES, write_picture
+    from ...formats.picture_writing import WRITABLE_SUFFIXES, lost_notes, write_picture
 
     suffix = ".png" if options.output == "-" else Path(options.output).suffix.lower()
     if suffix not in WRITABLE_SUFFIXES:
         raise ValueError(f"output {options.output!r}: the suffix must be one of {' '.join(WRITABLE_SUFFIXES)}")
     if options.partial or options.salvage:
-        pixels = _remaining_pixels(options, data)
+        samples, metadata = _remains(options, data)
     else:
         stream = unpack(data, options.max_pixels)
         from ..api import codec_for
 
         width, height = options.region[2:] if options.region else (stream.header.width, stream.header.height)
         start_torch(options, width * height)
-        pixels = codec_for(stream, options.device).decode_stream(stream, options.region)
-    write_output(options.output, write_picture(pixels, suffix), options.force)
+        samples = codec_for(stream, options.device).decode_stream(stream, options.region)
+        metadata = stream.metadata
+    for note in lost_notes(samples, suffix, metadata):
+        say(f"note: {note}")
+    write_output(options.output, write_picture(samples, suffix, metadata), options.force)
 
 
-def _remaining_pixels(options: argparse.Namespace, data: bytes) -> "Pixels":
+def _remains(options: argparse.Namespace, data: bytes) -> tuple["Pixels", Metadata]:
     remains = unpack_remains(data, options.max_pixels)
     if options.partial and remains.problem is not None and not isinstance(remains.problem, CutError):
         raise remains.problem
@@ -110,7 +117,7 @@ def _remaining_pixels(options: argparse.Namespace, data: bytes) -> "Pixels":
     if salvaged.problem is not None:
         say(f"warning: {salvaged.problem}")
     say(f"note: {salvaged.summary()}")
-    return salvaged.pixels
+    return salvaged.pixels, remains.metadata
 
 
 def _region(text: str) -> tuple[int, int, int, int]:
@@ -131,6 +138,10 @@ def _info(options: argparse.Namespace) -> None:
     print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
     print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")
     print("tiles     " + ("one" if about.tile is None else f"of {about.tile} x {about.tile}"))
+    print(f"planes    {about.planes}" + (f", alpha in {about.alpha_bytes} bytes" if about.alpha_bytes else ""))
+    sizes = {"ICC": about.icc_bytes, "EXIF": about.exif_bytes, "XMP": about.xmp_bytes}
+    if kept := ", ".join(f"{name} {size} bytes" for name, size in sizes.items() if size):
+        print(f"metadata  {kept}")
     if about.comment is not None:
         print(f"comment   {about.comment!a}")
 
