@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .codec.api import decode, encode, info, open, salvage
     from .codec.codec import Codec
+    from .codec.targets import Target
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 
 __version__ = "0.6.0"
 
 _HOMES = {
     "Codec": ".codec.codec",
+    "Target": ".codec.targets",
     "decode": ".codec.api",
     "encode": ".codec.api",
     "info": ".codec.api",
@@ -34,6 +36,7 @@ __all__ = [
     "FormatError",
     "LcodecError",
     "ModelError",
+    "Target",
     "UnsupportedError",
     "__version__",
     "decode",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from .codec import Codec, Device, ImageLike, Region
+    from .targets import Target
     from .tile_coding import Pixels, Salvaged
 
 
@@ -46,13 +47,24 @@ class Info:
 
 
 def encode(
-    image: "ImageLike", quality: float | None = None, model: str = "base", effort: int = 0, tile: int | None = None
+    image: "ImageLike",
+    quality: float | None = None,
+    model: str = "base",
+    effort: int = 0,
+    tile: int | None = None,
+    target: "Target | None" = None,
 ) -> bytes:
     """Compress a picture: uint8 array or tensor, or PIL image; quality 0 to 100, None is 75; effort 0 to 9.
 
-    See `Codec.encode`.
+    See `Codec.encode`; for a `target` in place of a quality, `targets.encode_to`.
     """
-    return codec(model, "auto").encode(image, quality, effort=effort, tile=tile)
+    if target is None:
+        return codec(model, "auto").encode(image, quality, effort=effort, tile=tile)
+    if quality is not None:
+        raise ValueError("a file has a quality or a target, not both")
+    from .targets import encode_to
+
+    return encode_to(codec(model, "auto"), image, target, effort=effort, tile=tile)
 
 
 def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, region: "Region | None" = None) -> "Pixels":

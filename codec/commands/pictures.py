@@ -15,13 +15,19 @@ if TYPE_CHECKING:
     from ..tile_coding import Pixels
 
 from .arguments import Verbs, add_input, add_limit, add_machine, add_output, positive, say, start_torch
+from .sizes import parse_size
 
 
 def add_picture_verbs(verbs: Verbs) -> None:
     encode = verbs.add("encode", _encode, "compress a picture")
     add_input(encode, "picture: PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or still GIF; - is standard input")
     add_output(encode, "coded file; - is standard output")
-    encode.add_argument("-q", "--quality", type=float, help="0 to 100, real (default 75)")
+    rate = encode.add_mutually_exclusive_group()
+    rate.add_argument("-q", "--quality", type=float, help="0 to 100, real (default 75)")
+    rate.add_argument("--size", type=_size, help="the best quality within so many bytes, such as 200kB")
+    rate.add_argument("--bpp", type=float, help="the same in bits per pixel")
+    rate.add_argument("--psnr", type=float, metavar="DB", help="the lowest quality with so many decibels")
+    rate.add_argument("--ssim", type=float, help="the lowest quality with such an SSIM, below 1")
     encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
     encode.add_argument("--effort", type=int, default=0, help="0 to 9: smaller files for more time (default 0)")
     encode.add_argument(
@@ -77,9 +83,15 @@ def _encode(options: argparse.Namespace) -> None:
     from ..api import codec
 
     start_torch(options, picture.pixels.shape[0] * picture.pixels.shape[1])
-    coded = codec(options.model, options.device).encode(
-        picture, options.quality, options.comment, options.effort, options.tile
-    )
+    loaded = codec(options.model, options.device)
+    further = {"comment": options.comment, "effort": options.effort, "tile": options.tile}
+    target = {name: value for name in ("size", "bpp", "psnr", "ssim") if (value := getattr(options, name)) is not None}
+    if target:
+        from ..targets import Target, encode_to
+
+        coded = encode_to(loaded, picture, Target(**target), **further)
+    else:
+        coded = loaded.encode(picture, options.quality, **further)
     write_output(options.output, coded, options.force)
 
 
@@ -118,6 +130,13 @@ def _remains(options: argparse.Namespace, data: bytes) -> tuple["Pixels", Metada
         say(f"warning: {salvaged.problem}")
     say(f"note: {salvaged.summary()}")
     return salvaged.pixels, remains.metadata
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _region(text: str) -> tuple[int, int, int, int]:

@@ -79,7 +79,7 @@ def add_training_verbs(verbs: Verbs) -> None:
 
 def _pack(options: argparse.Namespace) -> None:
     from ...datasets.pack import Settings, pack
-    from ...datasets.sizes import parse_size
+    from .sizes import parse_size
 
     limit_bytes = None if options.limit is None else parse_size(options.limit)
     settings = Settings(parse_size(options.shard_size), limit_bytes, options.min_side, options.keep_small_jpeg)

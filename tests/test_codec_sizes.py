@@ -1,6 +1,6 @@
 import pytest
 
-from lcodec.datasets.sizes import parse_size
+from lcodec.codec.commands.sizes import parse_size
 
 
 @pytest.mark.parametrize(
