@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .codec.api import decode, encode, info, open, salvage
     from .codec.codec import Codec
+    from .codec.pillow_plugin import register_pillow
     from .codec.targets import Target
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 
@@ -22,6 +23,7 @@ _HOMES = {
     "encode": ".codec.api",
     "info": ".codec.api",
     "open": ".codec.api",
+    "register_pillow": ".codec.pillow_plugin",
     "salvage": ".codec.api",
     "DamageWarning": ".formats.errors",
     "FormatError": ".formats.errors",
@@ -43,6 +45,7 @@ __all__ = [
     "encode",
     "info",
     "open",
+    "register_pillow",
     "salvage",
 ]
 
