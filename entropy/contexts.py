@@ -22,7 +22,7 @@ from .arithmetic import Arithmetic
 from .channel_global import ChannelGlobal
 from .channel_transformer import ChannelTransformer
 from .linear_context import LinearContext
-from .magnitude_context import MagnitudeContext
+from .magnitude_context import MagnitudeContext, ProgressiveMagnitudes
 from .masked_transformer import MaskedTransformer
 from .progressive_context import ProgressiveContext
 from .schedule import (
@@ -61,6 +61,7 @@ CONTEXTS = {
     PROGRESSIVE_FINE.name: ContextModel(PROGRESSIVE_FINE, ProgressiveContext),
     "masked-transformer": ContextModel(MASKED, MaskedTransformer),
     "magnitudes": ContextModel(FOUR_STEP, MagnitudeContext),
+    "progressive-magnitudes": ContextModel(PROGRESSIVE, ProgressiveMagnitudes),
     "linear-attention": ContextModel(FOUR_STEP, LinearContext),
     "channel-global": ContextModel(EVEN_SPACE_CHANNEL, ChannelGlobal),
     "channel-transformer": ContextModel(CHANNEL_WISE, ChannelTransformer),

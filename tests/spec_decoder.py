@@ -106,10 +106,10 @@ def parameters(name, t, s, hyper, known, grid, ends, memory):
         query, key, value = np.split(pointwise(t, f"tokens.{s}", x), 3)
         memory.append((key, value))
         x = clamp16(x + pointwise(t, f"leaves.{s}", attend(query, memory)))
-    elif s > 0 and name == "magnitudes":
+    elif s > 0 and name.endswith("magnitudes"):
         size = np.abs(known)
         both = np.concatenate([known, clamp16(np.minimum(8 * size, 2048) + size)])
-        x = clamp16(x + pointwise(t, f"contexts.{s - 1}", both))
+        x = clamp16(x + pointwise(t, f"contexts.{s - 1}", both[:, ::r, ::r]))
     elif s > 0:
         seen = t[f"contexts.{s - 1}.weight"].shape[1]
         x = clamp16(x + pointwise(t, f"contexts.{s - 1}", known[:seen, ::r, ::r]))
