@@ -9,7 +9,9 @@ from typing import TextIO
 from .. import __version__
 from ..formats.errors import DamageWarning, LcodecError
 from .commands.arguments import Verbs, say
+from .commands.batch import add_batch_verb
 from .commands.bench import add_bench_verb
+from .commands.completion import add_completion_verb
 from .commands.pictures import add_picture_verbs
 from .commands.training import add_training_verbs
 
@@ -46,8 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lcodec {__version__}")
     verbs = Verbs(parser)
     add_picture_verbs(verbs)
+    add_batch_verb(verbs)
     add_training_verbs(verbs)
     add_bench_verb(verbs)
+    add_completion_verb(verbs, parser)
     return parser
 
 

@@ -113,6 +113,11 @@ def read_picture(source: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
     raise FormatError("not a PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or PNM picture")
 
 
+def looks_like_picture(start: bytes) -> bool:
+    """Whether a file that begins so may be one for `read_picture`."""
+    return start[4:8] == b"ftyp" or any(start.startswith(prefixes) for prefixes, _ in _OPENERS)
+
+
 def from_pil(image: Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
     """A Pillow image under the rules of `read_picture`, and with its errors; `image` is not altered.
 

@@ -78,3 +78,14 @@ def start_torch(options: argparse.Namespace, pixels: int) -> None:
 
 def say(line: str) -> None:
     print(f"lcodec: {line}", file=sys.stderr, flush=True)
+
+
+def show_progress(done: int, count: int, what: str) -> None:
+    """A bar that redraws itself on a terminal, elsewhere a line for each tenth."""
+    if sys.stderr.isatty():
+        filled = 30 * done // count
+        end = "\n" if done == count else ""
+        bar = "#" * filled + "." * (30 - filled)
+        print(f"\r[{bar}] {done}/{count} {what:<40.40}", end=end, file=sys.stderr, flush=True)
+    elif 10 * done // count != 10 * (done - 1) // count:
+        say(f"{done} of {count}: {what}")

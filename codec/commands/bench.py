@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from .arguments import Verbs, add_machine, numbers, positive, say
+from .arguments import Verbs, add_machine, numbers, positive, say, show_progress
 
 _QUICK = 3  # pictures, and qualities of every codec
 
@@ -67,22 +67,11 @@ def _bench(options: argparse.Namespace) -> None:
     )
     # Read before the first minute is spent: a wrong file shall be told at once.
     peers = [peer for path in options.peers for peer in read_peer(path, request.pictures.paths)]
-    results = run_bench(request, _progress)
+    results = run_bench(request, show_progress)
     results = replace(results, codecs=(*results.codecs, *peers))
     if options.quick:
         curves = curves[len(pictures.curves) :]
     if options.out is not None:
-        write_report(results, curves, request.pictures.paths, options.out, _progress)
+        write_report(results, curves, request.pictures.paths, options.out, show_progress)
         say(f"the report is in {options.out}")
     print(results.to_json() if options.json else as_text(results, curves))
-
-
-def _progress(done: int, count: int, what: str) -> None:
-    """A bar that redraws itself on a terminal, elsewhere a line for each tenth."""
-    if sys.stderr.isatty():
-        filled = 30 * done // count
-        end = "\n" if done == count else ""
-        bar = "#" * filled + "." * (30 - filled)
-        print(f"\r[{bar}] {done}/{count} {what:<40.40}", end=end, file=sys.stderr, flush=True)
-    elif 10 * done // count != 10 * (done - 1) // count:
-        say(f"{done} of {count}: {what}")
