@@ -135,7 +135,7 @@ def _squares(folder: Path, pictures: TestSet, side: int) -> TestSet:
     target = folder / f"{side}-squares"
     target.mkdir(exist_ok=True)
     for path in pictures.first(_SQUARES).paths:
-        pixels = read_picture(path.read_bytes()).pixels
+        pixels = read_picture(path.read_bytes()).eight_bits()
         padding = [(0, max(0, side - length)) for length in pixels.shape[:2]]
         square = np.pad(pixels, (*padding, (0, 0)), mode="symmetric")[:side, :side]
         write_output(str(target / f"{path.stem}.png"), write_picture(np.ascontiguousarray(square), ".png"), True)

@@ -1,20 +1,23 @@
 """The alpha plane of a picture: kept as it is, by differences between neighbours and deflate."""
 
 import zlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..formats.errors import FormatError
 
-Plane = npt.NDArray[np.uint8]
+Plane = npt.NDArray[np.unsignedinteger[Any]]
 
 _NONE, _LEFT, _ABOVE, _BOTH = range(4)
 _AXES = {_NONE: (), _LEFT: (1,), _ABOVE: (0,), _BOTH: (0, 1)}
 
 
 def pack_alpha(alpha: Plane) -> bytes:
-    """alpha uint8 (H, W) -> the payload of ALPHA, SPEC 5.2: the shortest of four ways."""
+    """alpha (H, W), uint8 or uint16 -> the payload of ALPHA, SPEC 5.2: the shortest of four ways."""
+    if alpha.dtype == np.uint16:
+        alpha = np.concatenate([alpha >> 8, alpha & 255]).astype(np.uint8)
     found = []
     for way, axes in _AXES.items():
         plane = alpha
@@ -24,8 +27,18 @@ def pack_alpha(alpha: Plane) -> bytes:
     return min(found, key=len)
 
 
-def unpack_alpha(payload: bytes, height: int, width: int) -> Plane:
-    """The inverse, uint8 (H, W). Raises FormatError; takes no more memory than the plane does."""
+def unpack_alpha(payload: bytes, height: int, width: int, depth: int = 8) -> Plane:
+    """The inverse, (H, W), uint16 for more than 8 bits. Raises FormatError; takes little more memory than the plane."""
+    if depth == 8:
+        return _unpack_bytes(payload, height, width)
+    high, low = np.split(_unpack_bytes(payload, 2 * height, width).astype(np.uint16), 2)
+    plane: Plane = high * np.uint16(256) + low
+    if int(plane.max()) >= 1 << depth:
+        raise FormatError(f"alpha holds a sample of more than {depth} bits", field="ALPHA")
+    return plane
+
+
+def _unpack_bytes(payload: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
     if not payload or payload[0] not in _AXES:
         raise FormatError(f"alpha is coded in the way {payload[:1].hex() or 'of nothing'}, not 0 .. 3", field="ALPHA")
     inflate = zlib.decompressobj()
@@ -48,7 +61,7 @@ def fill_transparent(pixels: Plane, alpha: Plane) -> Plane:
     """
     visible = (alpha > 0).astype(np.float32)[..., None]
     if visible.all() or not visible.any():
-        return pixels if visible.any() else np.full_like(pixels, 128)
+        return pixels if visible.any() else np.full_like(pixels, np.iinfo(pixels.dtype).max // 2 + 1)
     levels = [(pixels * visible, visible)]
     while max(levels[-1][0].shape[:2]) > 1:
         levels.append((_halved(levels[-1][0]), _halved(levels[-1][1])))
@@ -56,7 +69,7 @@ def fill_transparent(pixels: Plane, alpha: Plane) -> Plane:
     for total, weight in levels[-2::-1]:
         coarse = colour.repeat(2, 0).repeat(2, 1)[: total.shape[0], : total.shape[1]]
         colour = np.where(weight > 0, total / np.maximum(weight, 1e-6), coarse)
-    filled: Plane = np.where(visible > 0, pixels, np.round(colour)).astype(np.uint8)
+    filled: Plane = np.where(visible > 0, pixels, np.round(colour)).astype(pixels.dtype)
     return filled
 
 

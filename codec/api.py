@@ -13,9 +13,11 @@ from .registry import Standing, by_file, by_name
 if TYPE_CHECKING:
     from PIL import Image
 
-    from .codec import Codec, Device, ImageLike, Region
+    from ..formats.pictures import Samples
+    from .codec import Codec, Device, Region
+    from .samples import ImageLike
     from .targets import Target
-    from .tile_coding import Pixels, Salvaged
+    from .tile_coding import Salvaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Info:
 
     `quality` is None for a model of one rate; `weights` is hexadecimal, `standing` is what they are to this version;
     `step_bytes` starts with z's; `tile` is the side of the tiles in pixels, None for a picture of one. `planes` are
-    grey or RGB, with alpha or without; the bytes of what is kept beside them are 0 where it is absent.
+    grey or RGB, with alpha or without, of `depth` bits; the bytes of what is kept beside them are 0 where it is absent.
     """
 
     width: int
@@ -39,6 +41,7 @@ class Info:
     step_bytes: tuple[int, ...]
     tile: int | None
     planes: str
+    depth: int
     alpha_bytes: int
     icc_bytes: int
     exif_bytes: int
@@ -54,7 +57,7 @@ def encode(
     tile: int | None = None,
     target: "Target | None" = None,
 ) -> bytes:
-    """Compress a picture: uint8 array or tensor, or PIL image; quality 0 to 100, None is 75; effort 0 to 9.
+    """Compress a picture: uint8 or uint16 array or tensor, or PIL image; quality 0 to 100, None is 75; effort 0 to 9.
 
     See `Codec.encode`; for a `target` in place of a quality, `targets.encode_to`.
     """
@@ -67,7 +70,7 @@ def encode(
     return encode_to(codec(model, "auto"), image, target, effort=effort, tile=tile)
 
 
-def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, region: "Region | None" = None) -> "Pixels":
+def decode(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, region: "Region | None" = None) -> "Samples":
     """The picture in a file's bytes, whichever model wrote it, or its region (x, y, width, height): uint8 samples.
 
     See `Codec.decode`. Raises ModelError, which says how to get them, if the weights it was written with cannot be had.
@@ -85,12 +88,17 @@ def salvage(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> "Salvaged":
 def open(path: "str | PathLike[str]", max_pixels: int = DEFAULT_MAX_PIXELS) -> "Image.Image":
     """Read and decode a file into a PIL image. Its profile, EXIF and XMP are in `info`, where PIL's readers put them.
 
+    Of more than 8 bits a sample, the upper 8 are in the image: PIL has no type for more.
+
     Raises LcodecError where it cannot be read, and as `decode` does.
     """
     from PIL import Image
 
+    from ..formats.pictures import to_eight_bits
+
     stream = unpack(read_input(fspath(path)), max_pixels)
-    image = Image.fromarray(codec_for(stream, "auto").decode_stream(stream))
+    samples = codec_for(stream, "auto").decode_stream(stream)
+    image = Image.fromarray(to_eight_bits(samples, stream.header.depth))
     kept = {"icc_profile": stream.metadata.icc, "exif": stream.metadata.exif, "xmp": stream.metadata.xmp}
     image.info.update({name: value for name, value in kept.items() if value is not None})
     return image
@@ -119,6 +127,7 @@ def info(data: bytes) -> Info:
         step_bytes=tuple(sum(map(len, step)) for step in zip(*(tile.steps for tile in stream.tiles()), strict=True)),
         tile=None if stream.grid is None else stream.grid.side,
         planes=("grey" if header.grey else "RGB") + ("" if stream.alpha is None else " and alpha"),
+        depth=header.depth,
         alpha_bytes=len(stream.alpha or b""),
         icc_bytes=len(stream.metadata.icc or b""),
         exif_bytes=len(stream.metadata.exif or b""),

@@ -123,7 +123,9 @@ def _decoded(batch: Batch, data: bytes, suffix: str) -> bytes:
     from ..formats.picture_writing import write_picture
 
     stream = unpack(data, batch.max_pixels)
-    return write_picture(codec_for(stream, batch.device).decode_stream(stream), suffix, stream.metadata)
+    return write_picture(
+        codec_for(stream, batch.device).decode_stream(stream), suffix, stream.metadata, stream.header.depth
+    )
 
 
 def _target(batch: Batch, path: Path) -> Path:

@@ -7,13 +7,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
 from ..entropy.fixed import GAIN_STEPS
 from ..formats.container import (
     DEFAULT_MAX_PIXELS,
-    MAX_PIXELS,
     Header,
     Remains,
     Stream,
@@ -22,16 +19,16 @@ from ..formats.container import (
     unpack,
     unpack_remains,
 )
-from ..formats.errors import ModelError, UnsupportedError
-from ..formats.pictures import Picture, from_pil
-from .alpha import fill_transparent, pack_alpha, unpack_alpha
+from ..formats.errors import ModelError
+from ..formats.pictures import Picture, Samples
+from .alpha import fill_transparent, pack_alpha
 from .coding_model import CodingModel
 from .former_jpeg import former_jpeg_quality
 from .model_file import unpack_model
 from .registry import by_file, by_name
+from .samples import ImageLike, as_picture, samples_of
 from .tile_coding import (
     CodedPicture,
-    Pixels,
     Salvaged,
     decode_tiles,
     draw_tiles,
@@ -47,7 +44,6 @@ EFFORT_ITERATIONS = (0, 10, 20, 40, 60, 100, 160, 240, 350, 500)  # of refinemen
 
 Device = Literal["auto", "cpu", "cuda"]
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
-ImageLike = Picture | Pixels | Image.Image | Tensor
 
 
 class Codec:
@@ -81,9 +77,9 @@ class Codec:
         that `entry.former_jpegs` names, where that file is smaller and no worse.
 
         Args:
-            image: uint8 array or tensor, (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4) RGB and
-                alpha; or a PIL image or what `read_picture` made of a file, whose ICC, EXIF and XMP are kept. Any size
-                from 1x1. Alpha is kept without loss, colours that it hides are not.
+            image: uint8 or uint16 array or tensor, (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4)
+                RGB and alpha; or a PIL image or what `read_picture` made of a file, whose ICC, EXIF and XMP are kept.
+                Any size from 1x1. Alpha is kept without loss, colours that it hides are not.
             quality: 0 to 100, real; stored in steps of 100/8192. None is 75, and all that a model of one rate takes.
             comment: text stored beside the picture.
             effort: 0 to 9; above 0, the latents of this picture are refined (`refinement`) in EFFORT_ITERATIONS passes
@@ -95,7 +91,7 @@ class Codec:
         Raises:
             ValueError: for an image, a quality, an effort or a tile that is none of these, or effort that the model has
                 no use for.
-            UnsupportedError: for a PIL image of more than 8 bits a sample, or of several frames.
+            UnsupportedError: for a PIL image of several frames, or whose file has more than 8 bits of a colour.
         """
         picture = as_picture(image)
         gain_index = self._gain_index(quality)
@@ -108,7 +104,11 @@ class Codec:
             picture = replace(picture, metadata=replace(picture.metadata, comment=comment))
         pixels = picture.pixels
         data, coded = self._encode(picture, gain_index, tile, iterations)
-        if self.entry.former_jpegs is None or (jpeg_quality := former_jpeg_quality(pixels)) is None:
+        if (
+            self.entry.former_jpegs is None
+            or picture.depth > 8
+            or (jpeg_quality := former_jpeg_quality(picture.eight_bits())) is None
+        ):
             return data
         lattice = self._former_jpegs
         other, other_coded = lattice._encode(picture, gain_index_of(jpeg_quality), tile)
@@ -129,24 +129,25 @@ class Codec:
         self, picture: Picture, gain_index: int, tile: int | None, iterations: int = 0
     ) -> tuple[bytes, CodedPicture]:
         """The file by this codec's own model, and what a decoder will have."""
-        coded = encode_tiles(self._model, picture.pixels, gain_index, iterations, tile)
+        coded = encode_tiles(self._model, picture.pixels, picture.depth, gain_index, iterations, tile)
         height, width = picture.pixels.shape[:2]
         weights = bytes.fromhex(self.weights)
-        header = Header(width, height, self.entry.wire_id, weights, gain_index, picture.grey)
+        header = Header(width, height, self.entry.wire_id, weights, gain_index, picture.grey, picture.depth)
         alpha = None if picture.alpha is None else pack_alpha(picture.alpha)
         return pack(Stream(header, coded.steps, coded.symbols_crc, picture.metadata, coded.grid, alpha)), coded
 
-    def _squared_error(self, pixels: Pixels, coded: CodedPicture, gain_index: int) -> float:
+    def _squared_error(self, pixels: Samples, coded: CodedPicture, gain_index: int) -> float:
         whole = Box.whole(*pixels.shape[:2])
-        decoded = draw_tiles(self._model, coded.boxes, coded.y_hats, whole, gain_index)
+        decoded = draw_tiles(self._model, coded.boxes, coded.y_hats, whole, gain_index, 8)
         rows = zip(decoded, pixels, strict=True)
         return float(np.mean([np.square(a.astype(np.float32) - b).mean() for a, b in rows]))
 
-    def decode(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, region: Region | None = None) -> Pixels:
-        """The picture in the bytes of an .lcc file, or a region of it: uint8, as many planes as it was made of.
+    def decode(self, data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS, region: Region | None = None) -> Samples:
+        """The picture in the bytes of an .lcc file, or a region of it, in as many planes as it was made of.
 
-        That is (H, W, 3) RGB, (H, W, 4) RGB and alpha, (H, W) grey, or (H, W, 2) grey and alpha; not turned by its EXIF
-        orientation, and in the colours of its ICC profile, if it has these: see `lcodec.open`.
+        That is uint8, or uint16 for more than 8 bits, and (H, W, 3) RGB, (H, W, 4) RGB and alpha, (H, W) grey, or
+        (H, W, 2) grey and alpha; not turned by its EXIF orientation, and in the colours of its ICC profile, if it has
+        these: see `lcodec.open`.
 
         Args:
             data: the whole file, whatever the region.
@@ -161,12 +162,12 @@ class Codec:
         """
         return self.decode_stream(unpack(data, max_pixels), region)
 
-    def decode_stream(self, stream: Stream, region: Region | None = None) -> Pixels:
+    def decode_stream(self, stream: Stream, region: Region | None = None) -> Samples:
         """The picture in an unpacked file. Raises as `decode` does."""
         header = stream.header
         area = Box.whole(header.height, header.width) if region is None else _area(region, header)
         pixels = decode_tiles(self._model_of(header), stream, area)
-        return _samples(pixels, header, stream.alpha, area)
+        return samples_of(pixels, header, stream.alpha, area)
 
     def verify_stream(self, stream: Stream) -> None:
         """Decode all symbols and compare their checksum; raises as `decode` does, and makes no picture."""
@@ -185,7 +186,7 @@ class Codec:
         header = remains.header
         found = salvage_tiles(self._model_of(header), remains)
         whole = Box.whole(header.height, header.width)
-        return replace(found, pixels=_samples(found.pixels, header, remains.alpha, whole))
+        return replace(found, pixels=samples_of(found.pixels, header, remains.alpha, whole))
 
     @cached_property
     def _former_jpegs(self) -> "Codec":
@@ -208,41 +209,6 @@ def _area(region: Region, header: Header) -> Box:
     if not (0 <= x < x + width <= header.width and 0 <= y < y + height <= header.height):
         raise ValueError(f"the region {x},{y},{width},{height} does not lie in {header.width} x {header.height} pixels")
     return Box(y, x, y + height, x + width)
-
-
-def _samples(pixels: Pixels, header: Header, alpha: bytes | None, area: Box) -> Pixels:
-    """RGB pixels (H, W, 3) of an area as the planes that the picture was made of."""
-    planes = pixels
-    if header.grey:
-        planes = ((pixels.astype(np.uint16).sum(2) + 1) // 3).astype(np.uint8)[..., None]
-    if alpha is not None:
-        plane = unpack_alpha(alpha, header.height, header.width)[area.slices]
-        planes = np.concatenate([planes, plane[..., None]], axis=2)
-    return planes[..., 0] if planes.shape[2] == 1 else planes
-
-
-def as_picture(image: ImageLike) -> Picture:
-    """A picture of an array, tensor or PIL image. Raises ValueError for anything else."""
-    if isinstance(image, Picture):
-        return image
-    if isinstance(image, Image.Image):
-        return from_pil(image)
-    if isinstance(image, Tensor):
-        image = image.detach().cpu().numpy()
-    if not isinstance(image, np.ndarray):
-        raise ValueError(f"an image is a numpy array, a PIL image or a torch tensor, not {type(image).__name__}")
-    planes = image.shape[2] if image.ndim == 3 else 1
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or not 1 <= planes <= 4 or 0 in image.shape:
-        raise ValueError(f"an image is uint8 (H, W) or (H, W, 1 to 4), not {image.dtype} {image.shape}")
-    if image.shape[0] * image.shape[1] > MAX_PIXELS:
-        raise UnsupportedError(f"pictures of more than {MAX_PIXELS} pixels are not supported")
-    image = image.reshape(*image.shape[:2], planes)
-    alpha = np.ascontiguousarray(image[..., -1]) if planes in (2, 4) else None
-    if alpha is not None and alpha.min() == 255:
-        alpha = None
-    pixels = image[..., :3] if planes >= 3 else image[..., :1].repeat(3, axis=2)
-    # A copy where it is read-only, as Pillow's are: torch would warn.
-    return Picture(np.require(pixels, requirements=("C", "W")), (), planes <= 2, alpha)
 
 
 def gain_index_of(quality: float) -> int:

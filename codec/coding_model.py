@@ -52,7 +52,7 @@ class CodingModel:
         return self.compress_tile(pixels, Box.whole(*pixels.shape[:2]), gain_index, iterations)
 
     def compress_tile(self, pixels: Tensor, tile: Box, gain_index: int, iterations: int = 0) -> walk.Encoded:
-        """A tile of pixels uint8 (H, W, 3) -> bytes of the coding steps, checksum, decoded latents.
+        """A tile of pixels (H, W, 3), uint8, or of any type from 0 to 255 -> coding steps, checksum, decoded latents.
 
         `iterations` of refinement follow the analysis; their result is taken where it costs less.
         Raises ValueError where a model has no latents to refine.
@@ -95,31 +95,32 @@ class CodingModel:
         whole = Box.whole(height, width)
         return self.draw(y_hat, whole, whole, gain_index)
 
-    def draw(self, y_hat: Tensor, held: Box, area: Box, gain_index: int) -> Tensor:
-        """The pixels uint8 (H, W, 3) of an area on the CPU, large ones window by window.
+    def draw(self, y_hat: Tensor, held: Box, area: Box, gain_index: int, depth: int = 8) -> Tensor:
+        """The pixels (H, W, 3) of an area on the CPU, uint8 or of more bits uint16, large ones window by window.
 
         y_hat: the latents of the box `held`, which holds the area and whatever of the picture is within
         `synthesis_margin` of it.
         """
         windows = [area] if area.height * area.width <= WHOLE_PIXELS else tiles(area, TILE_SIDE)
         if len(windows) == 1:
-            return self._draw_window(y_hat, held, area, gain_index)
-        pixels = torch.empty(area.height, area.width, 3, dtype=torch.uint8)
+            return self._draw_window(y_hat, held, area, gain_index, depth)
+        pixels = torch.empty(area.height, area.width, 3, dtype=torch.uint8 if depth == 8 else torch.uint16)
 
         def draw(window: Box) -> None:
-            pixels[window.inside(area).slices] = self._draw_window(y_hat, held, window, gain_index)
+            pixels[window.inside(area).slices] = self._draw_window(y_hat, held, window, gain_index, depth)
 
         in_threads(draw, windows, self.device)
         return pixels
 
     @torch.inference_mode()
-    def _draw_window(self, y_hat: Tensor, held: Box, window: Box, gain_index: int) -> Tensor:
+    def _draw_window(self, y_hat: Tensor, held: Box, window: Box, gain_index: int, depth: int) -> Tensor:
         seen = window.grown(self.synthesis_margin, held)
         seen = Box(seen.top // STRIDE * STRIDE, seen.left // STRIDE * STRIDE, seen.bottom, seen.right)
         y_hat = y_hat[:, :, *seen.inside(held).latents().slices].contiguous(memory_format=torch.channels_last)
         with _full_precision(self.device):
             rgb = self.transforms.synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]
-        pixels: Tensor = (rgb * 255).round_().clamp_(0, 255).to(torch.uint8)
+        highest = 2**depth - 1
+        pixels: Tensor = (rgb * highest).round_().clamp_(0, highest).to(torch.uint8 if depth == 8 else torch.uint16)
         return pixels.permute(1, 2, 0).contiguous().cpu()
 
     @cached_property

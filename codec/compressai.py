@@ -125,7 +125,7 @@ def _pictures(folder: Path) -> list[Tensor]:
     paths = pictures(folder)
     count = min(_PICTURES, len(paths))
     chosen = [paths[i * len(paths) // count] for i in range(count)]
-    return [torch.from_numpy(read_picture(path.read_bytes()).pixels[:_SIDE, :_SIDE].copy()) for path in chosen]
+    return [torch.from_numpy(read_picture(path.read_bytes()).eight_bits()[:_SIDE, :_SIDE].copy()) for path in chosen]
 
 
 def _read(checkpoint: Path) -> dict[str, Tensor]:

@@ -57,7 +57,7 @@ def export(checkpoint: Path, first_row: int, data: Path | None) -> tuple[bytes, 
     rows = _fitted_rows(gaussian, kept[:: max(1, len(kept) // _FITTING_PICTURES)])
     packed = pack_model(model.transforms, exact, rows, first_row, lambdas)
     coding = unpack_model(packed, torch.device("cpu"))
-    pictures = [torch.from_numpy(read_picture(photograph.data).pixels) for photograph in held_out[:_PICTURES]]
+    pictures = [torch.from_numpy(read_picture(photograph.data).eight_bits()) for photograph in held_out[:_PICTURES]]
     losses = [conversion_loss(model, coding, pictures, quality) for quality in _QUALITIES]
     total = bd_rate(
         [loss.float_bits for loss in losses],
@@ -73,7 +73,7 @@ def export(checkpoint: Path, first_row: int, data: Path | None) -> tuple[bytes, 
 def _fitted_rows(coding: CodingModel, pictures: Sequence[Photograph]) -> Rows:
     """Rows for what a model codes of some photographs, at most a square of each, at all qualities alike."""
     counter = RowCounter(gaussian_rows(), coding.coder.first_row)
-    pixels = [torch.from_numpy(read_picture(picture.data).pixels) for picture in pictures]
+    pixels = [torch.from_numpy(read_picture(picture.data).eight_bits()) for picture in pictures]
     for quality in _QUALITIES:
         gain_index = gain_index_of(quality)
         for whole in pixels:

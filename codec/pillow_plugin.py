@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 from ..formats.container import DEFAULT_MAX_PIXELS, MAGIC, unpack
 from ..formats.errors import LcodecError
+from ..formats.pictures import to_eight_bits
 from .api import codec_for, encode
 
 FORMAT = "LCODEC"
@@ -44,7 +45,7 @@ class LcodecImageFile(ImageFile.ImageFile):
                 raise OSError(str(error)) from error
             if self.fp is not None and self._exclusive_fp:
                 self.fp.close()
-            self.fp = BytesIO(samples.tobytes())
+            self.fp = BytesIO(to_eight_bits(samples, self._stream.header.depth).tobytes())
         return super().load()
 
 

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..formats.container import MAX_GAIN_INDEX, MAX_PIXELS
+from ..formats.pictures import to_eight_bits
 from .alpha import fill_transparent
-from .codec import Codec, ImageLike, as_picture
+from .codec import Codec
 from .evaluation.metrics import psnr_db, ssim
+from .samples import ImageLike, as_picture
 
 _SIZE_TOLERANCE = 0.02  # of the size, from below
 _PSNR_TOLERANCE_DB = 0.02
@@ -60,14 +62,15 @@ def encode_to(codec: Codec, image: ImageLike, target: Target, **options: int | s
     picture = as_picture(image)
     if picture.alpha is not None:  # hidden colours do not count
         picture = replace(picture, pixels=fill_transparent(picture.pixels, picture.alpha))
-    height, width = picture.pixels.shape[:2]
+    original = to_eight_bits(picture.pixels, picture.depth)
+    height, width = original.shape[:2]
 
     def encode(gain_index: int) -> bytes:
         return codec.encode(picture, 100 * gain_index / MAX_GAIN_INDEX, **options)  # type: ignore[arg-type]
 
     def fidelity(data: bytes, of: Callable[..., float | None]) -> float:
-        samples = codec.decode(data, MAX_PIXELS).reshape(height, width, -1)
-        found = of(picture.pixels, samples[..., :1].repeat(3, axis=2) if picture.grey else samples[..., :3])
+        samples = to_eight_bits(codec.decode(data, MAX_PIXELS).reshape(height, width, -1), picture.depth)
+        found = of(original, samples[..., :1].repeat(3, axis=2) if picture.grey else samples[..., :3])
         if found is None:
             raise ValueError(f"{width} x {height} pixels are too few for SSIM")
         return found

@@ -10,17 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from ..entropy.coder import CoderError
 from ..formats.container import Grid, Header, Remains, Stream, Tile
 from ..formats.errors import FormatError
+from ..formats.pictures import Samples
 from .coding_model import CodingModel
 from .tiles import Box, in_threads, side_for, tiles
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Salvaged:
     wrong with the file, or is None.
     """
 
-    pixels: Pixels
+    pixels: Samples
     steps: tuple[int, ...]
     step_count: int
     problem: str | None
@@ -58,13 +56,13 @@ class Salvaged:
 
 
 def encode_tiles(
-    model: CodingModel, pixels: Pixels, gain_index: int, iterations: int, side: int | None
+    model: CodingModel, pixels: Samples, depth: int, gain_index: int, iterations: int, side: int | None
 ) -> CodedPicture:
-    """Code pixels uint8 (H, W, 3) in tiles of a side, or None for what suits their number."""
+    """Code pixels (H, W, 3) of so many bits in tiles of a side, or None for what suits their number."""
     whole = Box.whole(*pixels.shape[:2])
     side = side or side_for(whole.height, whole.width)
     boxes = [whole] if side is None else tiles(whole, side)
-    source = torch.from_numpy(pixels)
+    source = torch.from_numpy(pixels if depth == 8 else pixels.astype(np.float32) * (255 / (2**depth - 1)))
     coded = in_threads(lambda box: model.compress_tile(source, box, gain_index, iterations), boxes, model.device)
     steps = tuple(step for steps in zip(*(tile.steps for tile in coded), strict=True) for step in steps)
     grid = None if side is None else Grid(side, tuple(tile.symbols_crc for tile in coded))
@@ -73,27 +71,28 @@ def encode_tiles(
 
 
 def draw_tiles(
-    model: CodingModel, boxes: Sequence[Box], y_hats: Sequence[Tensor], area: Box, gain_index: int
-) -> Pixels:
+    model: CodingModel, boxes: Sequence[Box], y_hats: Sequence[Tensor], area: Box, gain_index: int, depth: int
+) -> Samples:
     """The pixels of an area from the latents of the tiles it needs, which make up a rectangle."""
     held = Box(boxes[0].top, boxes[0].left, boxes[-1].bottom, boxes[-1].right)
     if len(boxes) == 1:
-        return np.asarray(model.draw(y_hats[0], held, area, gain_index).numpy())
+        return np.asarray(model.draw(y_hats[0], held, area, gain_index, depth).numpy())
     size = held.inside(held).latents()
     plane = torch.empty(1, y_hats[0].shape[1], size.height, size.width, device=model.device)
     for box, y_hat in zip(boxes, y_hats, strict=True):
         plane[:, :, *box.inside(held).latents().slices] = y_hat
-    return np.asarray(model.draw(plane, held, area, gain_index).numpy())
+    return np.asarray(model.draw(plane, held, area, gain_index, depth).numpy())
 
 
-def decode_tiles(model: CodingModel, stream: Stream, area: Box) -> Pixels:
+def decode_tiles(model: CodingModel, stream: Stream, area: Box) -> Samples:
     """The pixels of an area of a file, for which only the tiles in reach are decoded. Raises FormatError."""
     whole = Box.whole(stream.header.height, stream.header.width)
     boxes = _boxes(stream.header, stream.grid)
     seen = area.grown(model.synthesis_margin, whole)
     needed = [(box, tile) for box, tile in zip(boxes, stream.tiles(), strict=True) if box.meets(seen)]
     y_hats = in_threads(lambda pair: _checked_latents(model, stream.header, *pair), needed, model.device)
-    return draw_tiles(model, [box for box, _ in needed], y_hats, area, stream.header.gain_index)
+    header = stream.header
+    return draw_tiles(model, [box for box, _ in needed], y_hats, area, header.gain_index, header.depth)
 
 
 def verify_tiles(model: CodingModel, stream: Stream) -> None:
@@ -109,7 +108,7 @@ def salvage_tiles(model: CodingModel, remains: Remains) -> Salvaged:
     pairs = zip(boxes, remains.tiles, strict=True)
     parts = in_threads(lambda pair: _remaining_latents(model, header, *pair), pairs, model.device)
     whole = Box.whole(header.height, header.width)
-    pixels = draw_tiles(model, boxes, [y_hat for y_hat, _ in parts], whole, header.gain_index)
+    pixels = draw_tiles(model, boxes, [y_hat for y_hat, _ in parts], whole, header.gain_index, header.depth)
     problem = None if remains.problem is None else str(remains.problem)
     return Salvaged(pixels, tuple(count for _, count in parts), model.prior.steps, problem)
 

@@ -32,17 +32,17 @@ DEFAULT_MAX_PIXELS = 2**27  # what our own decoder allows unless asked for more:
 MAX_GAIN_INDEX = 8192
 MAX_STEPS = 16
 MAX_ANCILLARY = 64
+MIN_DEPTH, MAX_DEPTH = 8, 16
 TILE_UNIT = 64  # pixels
 MIN_TILE_UNITS = 4
 MAX_TILE_UNITS = 1023
 
 WEIGHTS_HASH_BYTES = 8
-_RGB8, _GREY8 = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """SPEC 5. `weights_hash` is 8 bytes; `gain_index` is 0 .. 8192; `grey` pictures have one plane."""
+    """SPEC 5. `weights_hash` is 8 bytes; `gain_index` is 0 .. 8192; `grey` pictures have one plane, of `depth` bits."""
 
     width: int
     height: int
@@ -50,6 +50,7 @@ class Header:
     weights_hash: bytes
     gain_index: int
     grey: bool = False
+    depth: int = 8
 
     @property
     def quality(self) -> float:
@@ -252,6 +253,8 @@ def _pack_head(header: Header) -> bytes:
         raise ValueError(f"{header.width} x {header.height} is more than {MAX_PIXELS} pixels")
     if len(header.weights_hash) != WEIGHTS_HASH_BYTES:
         raise ValueError(f"weights_hash has {len(header.weights_hash)} bytes, not {WEIGHTS_HASH_BYTES}")
+    if not MIN_DEPTH <= header.depth <= MAX_DEPTH:
+        raise ValueError(f"depth is {header.depth}, not in {MIN_DEPTH} .. {MAX_DEPTH}")
     if not 0 <= header.gain_index <= MAX_GAIN_INDEX:
         raise ValueError(f"gain_index is {header.gain_index}, not in 0 .. {MAX_GAIN_INDEX}")
     return (
@@ -260,7 +263,7 @@ def _pack_head(header: Header) -> bytes:
         + pack_varint(header.model_id, "model_id")
         + header.weights_hash
         + pack_uint(header.gain_index, 2, "gain_index")
-        + pack_uint(_GREY8 if header.grey else _RGB8, 1, "picture_kind")
+        + pack_uint(header.grey + 2 * (header.depth - MIN_DEPTH), 1, "picture_kind")
     )
 
 
@@ -280,12 +283,13 @@ def _unpack_head(payload: Cursor, max_pixels: int) -> Header:
         text = f"gain_index is {gain_index}, at most {MAX_GAIN_INDEX} is allowed"
         raise FormatError(text, offset=payload.offset - 2, field="gain_index")
     kind = payload.uint(1, "picture_kind")
-    if kind not in (_RGB8, _GREY8):
-        raise UnsupportedError(f"picture kind {kind}: this reader knows {_RGB8}, 8-bit RGB, and {_GREY8}, 8-bit grey")
+    depth = MIN_DEPTH + kind // 2
+    if depth > MAX_DEPTH:
+        raise UnsupportedError(f"picture kind {kind}: this reader knows those of {MIN_DEPTH} to {MAX_DEPTH} bits")
     payload.finish("HEAD")
     if width * height > max_pixels:
         raise UnsupportedError(f"the picture is {width} x {height}: more than the limit of {max_pixels} pixels")
-    return Header(width, height, model_id, weights_hash, gain_index, kind == _GREY8)
+    return Header(width, height, model_id, weights_hash, gain_index, kind % 2 == 1, depth)
 
 
 # SPEC 5.1: GRID

@@ -6,37 +6,43 @@ from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from .deep_pictures import write_deep
 from .errors import UnsupportedError
 from .metadata import NO_METADATA, Metadata
-from .pictures import EXIF_PREFIX
+from .pictures import EXIF_PREFIX, Samples, to_eight_bits
 
 WRITABLE_SUFFIXES = (".png", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".avif")
 _LOSSY_QUALITY = 95
 _XMP_TAG = 700
 _WITHOUT_ALPHA = (".ppm", ".bmp", ".jpg", ".jpeg")
 _WITHOUT_METADATA = (".ppm", ".bmp")
+_DEEP = (".png", ".ppm", ".tif", ".tiff")
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of planes
 
 
-def write_picture(samples: NDArray[np.uint8], suffix: str, metadata: Metadata = NO_METADATA) -> bytes:
+def write_picture(samples: Samples, suffix: str, metadata: Metadata = NO_METADATA, depth: int = 8) -> bytes:
     """The bytes of a picture file of the kind that `suffix` names, with its metadata as far as that kind holds them.
 
-    samples: uint8 (H, W), grey, or (H, W, C): grey and alpha, RGB, or RGB and alpha. Kinds without alpha get the
-    picture on white. JPEG and AVIF are lossy, at a quality of 95 and without subsampling; the others are not.
+    samples: uint8, or uint16 of a depth of more than 8 bits; (H, W), grey, or (H, W, C): grey and alpha, RGB, or RGB
+    and alpha. Kinds of less depth get the upper 8 bits, kinds without alpha the picture on white. JPEG and AVIF are
+    lossy, at a quality of 95 and without subsampling; the others are not.
 
     ValueError for other samples or a suffix not in WRITABLE_SUFFIXES, UnsupportedError for a picture that the
     kind of file cannot hold (WebP ends at 16383 pixels a side).
     """
     planes = samples.shape[2] if samples.ndim == 3 else 1
-    if samples.dtype != np.uint8 or samples.ndim not in (2, 3) or planes not in _MODES or not samples.size:
-        raise ValueError(f"samples must be uint8 (H, W) or (H, W, 2 to 4), not {samples.dtype} {samples.shape}")
+    of_depth = samples.dtype == (np.uint8 if depth == 8 else np.uint16) and 8 <= depth <= 16
+    if not of_depth or samples.ndim not in (2, 3) or planes not in _MODES or not samples.size:
+        kinds = "uint8, or uint16 of 9 to 16 bits, (H, W) or (H, W, 2 to 4)"
+        raise ValueError(f"samples must be {kinds}, not {samples.dtype} {samples.shape} of {depth} bits")
     suffix = suffix.lower()
     if suffix not in WRITABLE_SUFFIXES:
         raise ValueError(f"cannot write {suffix or 'a name without suffix'!r}: use {', '.join(WRITABLE_SUFFIXES)}")
-    image = Image.fromarray(np.ascontiguousarray(samples))
+    if depth > 8 and suffix in _DEEP and not (planes in (2, 4) and suffix in _WITHOUT_ALPHA):
+        return write_deep(samples.reshape(*samples.shape[:2], planes).astype(np.uint16), depth, suffix, metadata)
+    image = Image.fromarray(np.ascontiguousarray(to_eight_bits(samples, depth)))
     if planes in (2, 4) and suffix in _WITHOUT_ALPHA:
         white = Image.new(image.mode, image.size, (255,) * planes)
         image = Image.alpha_composite(white.convert("RGBA"), image.convert("RGBA")).convert(_MODES[planes - 1])
@@ -48,14 +54,16 @@ def write_picture(samples: NDArray[np.uint8], suffix: str, metadata: Metadata = 
     return out.getvalue()
 
 
-def lost_notes(samples: NDArray[np.uint8], suffix: str, metadata: Metadata) -> list[str]:
+def lost_notes(samples: Samples, suffix: str, metadata: Metadata, depth: int = 8) -> list[str]:
     """What a kind of file cannot hold, a phrase each."""
     suffix = suffix.lower()
     notes = []
     if samples.ndim == 3 and samples.shape[2] in (2, 4) and suffix in _WITHOUT_ALPHA:
         notes.append(f"{suffix} has no alpha: the picture is on white")
+    if depth > 8 and suffix not in _DEEP:
+        notes.append(f"{suffix} has 8 bits a sample of {depth}")
     lost = [name.upper() for name in ("icc", "exif", "xmp") if getattr(metadata, name) is not None]
-    if lost and suffix in _WITHOUT_METADATA:
+    if lost and (suffix in _WITHOUT_METADATA or (depth > 8 and suffix in (".tif", ".tiff"))):
         notes.append(f"{suffix} does not hold {', '.join(lost)}")
     return notes
 

@@ -26,14 +26,16 @@ from PIL import (
 )
 
 from .container import MAX_PIXELS, MAX_SIDE
+from .deep_pictures import PNG_MAGIC, read_deep
 from .errors import FormatError, LcodecError, UnsupportedError
 from .metadata import MAX_METADATA_BYTES, NO_METADATA, Metadata
 
 EXIF_PREFIX = b"Exif\0\0"  # of what Pillow calls EXIF in some kinds of file
 
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+Samples = NDArray[np.unsignedinteger[Any]]
+
 _OPENERS: tuple[tuple[tuple[bytes, ...], Callable[[BytesIO], ImageFile.ImageFile]], ...] = (
-    ((_PNG_MAGIC,), PngImagePlugin.PngImageFile),
+    ((PNG_MAGIC,), PngImagePlugin.PngImageFile),
     ((b"\xff\xd8\xff",), JpegImagePlugin.jpeg_factory),
     ((b"RIFF",), WebPImagePlugin.WebPImageFile),
     ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
@@ -54,6 +56,7 @@ _MODE_NOTES = {
     "CMYK": "CMYK converted to RGB",
 }
 _GREY_MODES = ("L", "LA", "1")
+_DEEP_GREY_MODES = ("I;16", "I;16L", "I;16B")
 _ORIENTATION_TAG = 0x0112
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 # Of a TIFF file: tags that say how its pixels are stored, and those that hold other metadata.
@@ -80,24 +83,51 @@ class Picture:
     """A picture as it is stored, not turned by its EXIF orientation.
 
     Attributes:
-        pixels: uint8 (H, W, 3), RGB in the colours of the metadata's profile, or sRGB; three equal planes if `grey`.
+        pixels: uint8 or, of more than 8 bits, uint16 (H, W, 3), RGB in the colours of the metadata's profile, or sRGB;
+            three equal planes if `grey`.
         notes: what was converted or is not kept, a phrase each.
         grey: whether one plane says all.
-        alpha: uint8 (H, W), 255 for opaque; None where all of it is.
+        alpha: (H, W) of their type, the largest number for opaque; None where all of it is.
+        depth: bits of a sample, 8 to 16.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: Samples
     notes: tuple[str, ...] = ()
     grey: bool = False
-    alpha: NDArray[np.uint8] | None = None
+    alpha: Samples | None = None
     metadata: Metadata = NO_METADATA
+    depth: int = 8
+
+    def eight_bits(self) -> NDArray[np.uint8]:
+        """The pixels as uint8."""
+        return to_eight_bits(self.pixels, self.depth)
+
+
+def to_eight_bits(samples: Samples, depth: int) -> NDArray[np.uint8]:
+    """Samples of so many bits as uint8; those of 8 as they are."""
+    if depth == 8:
+        return np.asarray(samples, np.uint8)
+    highest = 2**depth - 1
+    scaled: NDArray[np.uint8] = ((samples.astype(np.uint32) * 255 + highest // 2) // highest).astype(np.uint8)
+    return scaled
+
+
+def picture_of(samples: Samples, depth: int, metadata: Metadata = NO_METADATA, notes: tuple[str, ...] = ()) -> Picture:
+    """A picture of samples (H, W, C) of so many bits: grey, grey and alpha, RGB, or RGB and alpha."""
+    planes = samples.shape[2]
+    alpha = np.ascontiguousarray(samples[..., -1]) if planes in (2, 4) else None
+    if alpha is not None and alpha.min() == 2**depth - 1:
+        alpha = None
+    pixels = samples[..., :3] if planes >= 3 else samples[..., :1].repeat(3, axis=2)
+    # A copy where it is read-only, as Pillow's are: torch would warn.
+    return Picture(np.require(pixels, requirements=("C", "W")), notes, planes <= 2, alpha, metadata, depth)
 
 
 def read_picture(source: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
     """The picture in a PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or PNM file, given the file's bytes.
 
-    Raises FormatError if the bytes are no such file, or a damaged or cut one; UnsupportedError if it holds
-    more than 8 bits a sample, several frames, or more than `max_pixels`.
+    Raises FormatError if the bytes are no such file, or a damaged or cut one; UnsupportedError if it holds samples
+    that are not of 8 to 16 bits, several frames, or more than `max_pixels`; for deep samples without imagecodecs.
     """
     if source[4:8] == b"ftyp":
         with _pillow_quiet():
@@ -107,8 +137,9 @@ def read_picture(source: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
         if source.startswith(prefixes):
             with _pillow_quiet():
                 image = opener(BytesIO(source))
-            if source[:8] == _PNG_MAGIC and source[12:16] == b"IHDR" and source[24] > 8:  # bit depth
-                raise _too_deep()
+            depth_of_png = source[24] if source[:8] == PNG_MAGIC and source[12:16] == b"IHDR" else 8
+            if depth_of_png > 8 or _stored_bits(image) > 8:
+                return _deep_picture(image, source, max_pixels)
             return from_pil(image, max_pixels)
     raise FormatError("not a PNG, JPEG, WebP, AVIF, TIFF, BMP, GIF or PNM picture")
 
@@ -124,11 +155,10 @@ def from_pil(image: Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
     A file that Pillow has opened but not yet loaded is loaded here. If it was loaded before, its depth is no
     longer known: of 16-bit RGB files Pillow itself keeps 8 bits.
     """
-    if not image.width or not image.height:
-        raise ValueError(f"the picture is {image.width} x {image.height}: it has no pixels")
-    if max(image.size) > MAX_SIDE or image.width * image.height > max_pixels:
-        text = f"more than the limit of {max_pixels} pixels, or of {MAX_SIDE} for a side"
-        raise UnsupportedError(f"the picture is {image.width} x {image.height}: {text}")
+    _check_size(image, max_pixels)
+    if image.mode in _DEEP_GREY_MODES and not getattr(image, "tile", ()):
+        metadata, notes = _metadata(image, _orientation(image))
+        return picture_of(np.array(image).astype(np.uint16)[..., None], 16, metadata, tuple(notes))
     with _pillow_quiet():
         _refuse_unsupported(image)
         orientation = _orientation(image)  # before load: Pillow's TIFF reader turns the picture and forgets
@@ -154,6 +184,19 @@ def from_pil(image: Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:
     return Picture(pixels, tuple(notes), grey, alpha, metadata)
 
 
+def _deep_picture(image: Image.Image, source: bytes, max_pixels: int) -> Picture:
+    """Pillow reads what is beside the samples."""
+    _check_size(image, max_pixels)
+    with _pillow_quiet():
+        if getattr(image, "is_animated", False):
+            raise _several_frames()
+        metadata, notes = _metadata(image, _orientation(image))
+    samples, depth = read_deep(source)
+    if samples.shape[:2] != (image.height, image.width):
+        raise FormatError("the picture is damaged: its size and its samples disagree")
+    return picture_of(samples, depth, metadata, tuple(notes))
+
+
 def stripped(picture: Picture) -> Picture:
     """Without its profile and XMP, and with no more of its EXIF than an orientation other than upright."""
     exif = Image.Exif()
@@ -168,6 +211,14 @@ def stripped(picture: Picture) -> Picture:
             exif[_ORIENTATION_TAG] = orientation
     kept = exif.tobytes().removeprefix(EXIF_PREFIX) if len(exif) else None
     return replace(picture, metadata=Metadata(picture.metadata.comment, exif=kept))
+
+
+def _check_size(image: Image.Image, max_pixels: int) -> None:
+    if not image.width or not image.height:
+        raise ValueError(f"the picture is {image.width} x {image.height}: it has no pixels")
+    if max(image.size) > MAX_SIDE or image.width * image.height > max_pixels:
+        text = f"more than the limit of {max_pixels} pixels, or of {MAX_SIDE} for a side"
+        raise UnsupportedError(f"the picture is {image.width} x {image.height}: {text}")
 
 
 @contextmanager
@@ -186,19 +237,20 @@ def _pillow_quiet() -> Iterator[None]:
             raise FormatError(f"the picture is damaged or cut: {why}") from error
 
 
-def _too_deep() -> UnsupportedError:
-    return UnsupportedError("the picture has more than 8 bits per channel: convert it to 8 bits first")
+def _several_frames() -> UnsupportedError:
+    return UnsupportedError("the file holds several frames or pages: save the one you want by itself")
 
 
 def _refuse_unsupported(image: Image.Image) -> None:
     """Everything that can be told before the pixels are decoded."""
     if image.mode.startswith(("I", "F")) or _stored_bits(image) > 8:
-        raise _too_deep()
+        why = "Pillow keeps 8 bits of its samples: read the file by lcodec, or give an array"
+        raise UnsupportedError(f"the picture has more than 8 bits per channel: {why}")
     if image.mode not in _MODE_NOTES:
         raise UnsupportedError(f"the picture is {image.mode}: convert it to RGB first")
     # A photograph in MPO form is an ordinary one with depth maps or previews behind it.
     if getattr(image, "is_animated", False) and image.format != "MPO":
-        raise UnsupportedError("the file holds several frames or pages: save the one you want by itself")
+        raise _several_frames()
 
 
 def _stored_bits(image: Image.Image) -> int:

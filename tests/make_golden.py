@@ -15,10 +15,10 @@ from checks import GOLDEN, picture
 
 from lcodec import Codec
 from lcodec.codec.registry import by_name
-from lcodec.codec.tile_coding import Pixels
 from lcodec.codec.weights_cache import read_weights
 from lcodec.formats.container import unpack
 from lcodec.formats.picture_writing import write_picture
+from lcodec.formats.pictures import Samples
 
 # Height, width, quality, comment, side of the tiles.
 CASES = {
@@ -54,7 +54,7 @@ def write(
     folder: Path,
     name: str,
     codec: Codec,
-    source: Pixels,
+    source: Samples,
     quality: float | None,
     comment: str | None = None,
     tile: int | None = None,

@@ -47,6 +47,35 @@ def test_arrays_come_back_with_their_planes(planes):
     assert part.shape[:2] == (5, 30) and part.ndim == (2 if planes == 1 else 3)
 
 
+@pytest.mark.parametrize("planes", [1, 3, 4])
+def test_deep_arrays_come_back_deep(planes):
+    y, x = np.mgrid[:64, :80]
+    smooth = np.stack([700 * x + 100 * y, 65535 - 600 * x, 900 * y, 800 * x], axis=2)[..., :planes].astype(np.uint16)
+    data = lcodec.encode(smooth[..., 0] if planes == 1 else smooth, 95)
+    assert lcodec.info(data).depth == 16
+    found = lcodec.decode(data)
+    assert found.dtype == np.uint16 and found.shape == (smooth.shape[:2] if planes == 1 else smooth.shape)
+    error = (np.atleast_3d(found).astype(float) - smooth)[..., :3]
+    # Finer than 8 bits could say: their rounding alone is worth 58.9 dB.
+    assert 20 * np.log10(65535 / np.sqrt(np.square(error).mean())) > 40
+    assert len(np.unique(found)) > 1000
+    if planes == 4:
+        assert np.array_equal(found[..., 3], smooth[..., 3])
+
+
+def test_depth_of_a_file_is_kept(tmp_path):
+    source, coded, out = tmp_path / "a.ppm", tmp_path / "a.lcc", tmp_path / "out.ppm"
+    samples = (picture(40, 50).astype(np.uint32) * 1023 // 255).astype(np.uint16)
+    source.write_bytes(write_picture(samples, ".ppm", depth=10))
+    assert run_cli("encode", source, "-o", coded, "-m", "tiny", "-q", "90").stderr == b""
+    assert b"planes    RGB, 10 bits" in run_cli("info", coded).stdout
+    assert run_cli("decode", coded, "-o", out).stderr == b""
+    found = read_picture(out.read_bytes())
+    assert found.depth == 10 and psnr_db(picture(40, 50), found.eight_bits()) > 24
+    assert b"has 8 bits a sample of 10" in run_cli("decode", coded, "-o", tmp_path / "out.webp").stderr
+    assert lcodec.open(coded).mode == "RGB"
+
+
 def test_one_plane_of_one_array_is_grey():
     assert lcodec.decode(lcodec.encode(picture(9, 9)[..., :1], 50, "tiny")).shape == (9, 9)
 
@@ -94,6 +123,13 @@ def test_alpha_is_kept_without_loss(size, kind):
     packed = pack_alpha(plane)
     assert np.array_equal(unpack_alpha(packed, *size), plane)
     assert len(packed) < plane.size + 30 and (kind == "noise" or size != (63, 65) or len(packed) < plane.size / 2)
+
+
+def test_deep_alpha_is_kept_without_loss():
+    plane = np.random.default_rng(2).integers(0, 2**12, (33, 20), np.uint16)
+    assert np.array_equal(unpack_alpha(pack_alpha(plane), 33, 20, 12), plane)
+    with pytest.raises(FormatError, match="more than 11 bits"):
+        unpack_alpha(pack_alpha(plane), 33, 20, 11)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lcodec.formats import container, metadata, sections
-from lcodec.formats.container import MAX_PIXELS, Header, Stream, pack, unpack
+from lcodec.formats.container import MAX_PIXELS, Grid, Header, Stream, pack, unpack, unpack_remains
 from lcodec.formats.errors import DamageWarning, FormatError, LcodecError, UnsupportedError
 from lcodec.formats.fields import Cursor, pack_uint, pack_varint
 from lcodec.formats.metadata import Metadata
@@ -54,6 +54,76 @@ def test_round_trip_of_step_counts(count):
     steps = tuple(random.Random(n).randbytes(n * 97) for n in range(count))
     stream = replace(STREAM, steps=steps, symbols_crc=0)
     assert unpack(memoryview(pack(stream))) == stream
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("depth", [8, 9, 12, 16])
+def test_round_trip_of_kinds_of_pictures(grey, depth):
+    stream = replace(STREAM, header=replace(HEADER, grey=grey, depth=depth), alpha=b"\x00alpha")
+    assert unpack(pack(stream)) == stream
+
+
+@pytest.mark.parametrize("metadata", [Metadata("c", b"i", b"e", b"x"), Metadata(xmp=b""), Metadata(icc=bytes(2**24))])
+def test_round_trip_of_metadata(metadata):
+    data = pack(replace(STREAM, metadata=metadata))
+    assert unpack(data).metadata == metadata
+    assert data[5] == 1 and pack(STREAM)[5] == 0  # the lowest version that has all of it
+
+
+def test_round_trip_of_tiles():
+    """768 x 513 pixels are six tiles of 256 and a strip of one row."""
+    grid = Grid(256, tuple(range(9)))
+    steps = tuple(bytes([n]) * n for n in range(18))
+    stream = replace(STREAM, steps=steps, grid=grid, symbols_crc=grid.symbols_crc(), alpha=b"a")
+    data = pack(stream)
+    assert unpack(data) == stream
+    assert stream.tiles()[4].steps == (bytes([4]) * 4, bytes([13]) * 13) and stream.tiles()[4].symbols_crc == 4
+    # signature, HEAD, and then GRID: its type, length, units of 64 pixels, checksums
+    assert data[28:31] == bytes([4, 37, 4]) and data[31:67] == b"".join(n.to_bytes(4, "little") for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("payload", "field"),
+    [
+        (b"\x03", "tile_units"),
+        (b"\x80\x08", "tile_units"),
+        (b"\x0c" + bytes(3), "tile_crc"),
+        (b"\x0c" + bytes(5), "GRID"),
+        (b"\x04" + bytes(32), "tile_crc"),
+    ],
+)
+def test_malformed_grid(payload, field):
+    with pytest.raises(FormatError) as caught:
+        unpack(file_of(section(4, payload), ONE_STEP, END))
+    assert caught.value.field == field
+
+
+def test_grid_and_alpha_have_their_places():
+    grid, alpha = section(4, b"\x0c" + bytes(4)), section(5, b"a")
+    crc = zlib.crc32(bytes(4)).to_bytes(4, "little")
+    end = section(3, b"\x01" + crc)
+    assert unpack(file_of(grid, alpha, ONE_STEP, end)).grid == Grid(768, (0,))
+    for wrong in (alpha + grid, ONE_STEP + grid, grid + grid, ONE_STEP + alpha):
+        with pytest.raises(FormatError, match="is not where it must be"):
+            unpack(file_of(wrong, ONE_STEP, end))
+    with pytest.raises(FormatError, match="symbols_crc is not that of GRID"):
+        unpack(file_of(grid, ONE_STEP, END))
+
+
+def test_remains_of_every_truncation():
+    """After HEAD something is always left, and the first problem is told."""
+    data = pack(STREAM)
+    for length in range(len(data)):
+        if length < 28:
+            with pytest.raises(FormatError, match="cut"):
+                unpack_remains(data[:length])
+            continue
+        remains = unpack_remains(data[:length])
+        (tile,) = remains.tiles
+        assert remains.header == HEADER and tile.steps == STREAM.steps[: len(tile.steps)]
+        assert "cut" in str(remains.problem) and (tile.symbols_crc is None)
+    whole = unpack_remains(data)
+    assert whole.problem is None and whole.tiles == STREAM.tiles() and whole.metadata == STREAM.metadata
 
 
 def test_document_example_is_what_the_writer_writes():
@@ -241,8 +311,8 @@ def test_malformed_head(tail, field):
 
 
 def test_other_picture_kinds_are_unsupported_whatever_follows():
-    with pytest.raises(UnsupportedError, match="picture kind 2"):
-        unpack(file_of(ONE_STEP, END, head=HEAD_PAYLOAD[:-1] + b"\x02more"))
+    with pytest.raises(UnsupportedError, match="picture kind 18"):
+        unpack(file_of(ONE_STEP, END, head=HEAD_PAYLOAD[:-1] + b"\x12more"))
 
 
 @pytest.mark.parametrize("first", [ONE_STEP, END, section(0x81, b"hi"), section(0x1E, b"")])
@@ -283,6 +353,13 @@ def test_lower_limit_of_the_caller():
         replace(STREAM, header=replace(HEADER, weights_hash=b"short")),
         replace(STREAM, header=replace(HEADER, gain_index=8193)),
         replace(STREAM, header=replace(HEADER, gain_index=-1)),
+        replace(STREAM, header=replace(HEADER, depth=7)),
+        replace(STREAM, header=replace(HEADER, depth=17)),
+        replace(STREAM, grid=Grid(1000, (1,))),
+        replace(STREAM, grid=Grid(256, (1, 2))),
+        replace(STREAM, grid=Grid(512, (1, 2, 3, 4))),
+        replace(STREAM, grid=Grid(768, (0,)), symbols_crc=1),
+        replace(STREAM, metadata=Metadata(icc=bytes(2**24 + 1))),
     ],
 )
 def test_writer_refuses_what_the_reader_would(stream):

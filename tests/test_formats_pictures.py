@@ -216,13 +216,71 @@ def test_stripping_leaves_the_orientation():
     assert stripped(read_picture(write_picture(pixels_of(3, 4), ".png", upright))).metadata == Metadata()
 
 
+def deep_of(height, width, planes, depth=16, seed=0):
+    return np.random.default_rng(seed).integers(0, 2**depth, (height, width, planes), dtype=np.uint16)
+
+
 @pytest.mark.parametrize("colour", [0, 2, 4, 6])
-def test_png_of_16_bits_is_refused(colour):
-    samples = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
-    data = png(3, 2, 16, colour, b"".join(b"\0" + bytes(3 * samples * 2) for _ in range(2)))
-    for call in (lambda: read_picture(data), lambda: from_pil(Image.open(io.BytesIO(data)))):
-        with pytest.raises(UnsupportedError, match="more than 8 bits"):
-            call()
+def test_png_of_16_bits_is_read(colour):
+    planes = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+    samples = deep_of(2, 3, planes)
+    picture = read_picture(png(3, 2, 16, colour, b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)))
+    assert (picture.depth, picture.grey, picture.notes) == (16, planes <= 2, ())
+    assert np.array_equal(picture.pixels, samples[..., :3] if planes >= 3 else samples[..., :1].repeat(3, 2))
+    assert picture.alpha is None if planes in (1, 3) else np.array_equal(picture.alpha, samples[..., -1])
+    assert np.abs(picture.eight_bits() - picture.pixels / 257).max() <= 0.5
+
+
+@pytest.mark.parametrize("colour", [2, 6])
+def test_pillow_would_cut_16_bits_in_silence(colour):
+    data = png(3, 2, 16, colour, b"".join(b"\0" + bytes(3 * {2: 3, 6: 4}[colour] * 2) for _ in range(2)))
+    with pytest.raises(UnsupportedError, match="more than 8 bits"):
+        from_pil(Image.open(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".ppm"])
+@pytest.mark.parametrize(("planes", "depth"), [(1, 16), (2, 16), (3, 16), (4, 16), (1, 10), (3, 12)])
+def test_deep_pictures_come_back(suffix, planes, depth):
+    """PNG and TIFF have 16 bits; fewer are scaled to them."""
+    samples = deep_of(9, 14, planes, depth)
+    if suffix == ".ppm" and planes in (2, 4):
+        assert lost_notes(samples, suffix, Metadata(), depth)[0].startswith(".ppm has no alpha")
+        assert read_picture(write_picture(samples, suffix, depth=depth)).depth == 8
+        return
+    assert lost_notes(samples, suffix, Metadata(), depth) == []
+    picture = read_picture(write_picture(samples[..., 0] if planes == 1 else samples, suffix, depth=depth))
+    assert picture.depth == (depth if suffix == ".ppm" else 16)
+    found = picture.pixels if planes >= 3 else picture.pixels[..., :1]
+    scale = (2**picture.depth - 1) / (2**depth - 1)
+    assert np.abs(found - samples[..., : found.shape[2]] * scale).max() <= 0.5
+    if planes in (2, 4):
+        assert np.array_equal(picture.alpha, samples[..., -1])
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".jpg", ".bmp", ".avif"])
+def test_where_there_are_8_bits_the_upper_ones_are_kept(suffix):
+    samples = np.full((20, 30, 3), 40000, np.uint16)
+    assert lost_notes(samples, suffix, Metadata(), 16) == [f"{suffix} has 8 bits a sample of 16"]
+    assert np.abs(read_picture(write_picture(samples, suffix, depth=16)).pixels.astype(int) - 156).max() <= 1
+
+
+def test_metadata_of_deep_png_comes_back():
+    data = write_picture(deep_of(9, 14, 3), ".png", METADATA, 16)
+    assert read_picture(data).metadata == METADATA and Image.open(io.BytesIO(data)).size == (14, 9)
+    assert lost_notes(deep_of(2, 2, 3), ".tif", METADATA, 16) == [".tif does not hold ICC, EXIF, XMP"]
+
+
+@pytest.mark.parametrize("samples, depth", [(pixels_of(2, 3), 9), (deep_of(2, 3, 3), 8), (deep_of(2, 3, 3), 17)])
+def test_depth_and_type_agree(samples, depth):
+    with pytest.raises(ValueError, match="samples must be"):
+        write_picture(samples, ".png", depth=depth)
+
+
+def test_cut_deep_pictures_are_damaged():
+    for suffix in (".png", ".tif", ".ppm"):
+        data = write_picture(deep_of(30, 40, 3), suffix, depth=16)
+        with pytest.raises(LcodecError, match="damaged"):
+            read_picture(data[: len(data) // 2])
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4])
@@ -231,12 +289,19 @@ def test_png_of_few_bits_is_read(depth):
     assert np.array_equal(picture.pixels, np.full((2, 2, 3), 255, np.uint8))
 
 
-@pytest.mark.parametrize(("bits", "samples"), [(16, 1), (16, 3), (32, 1)])
-def test_tiff_of_many_bits_is_refused(bits, samples):
-    data = tiff(3, 2, bits, samples, bytes(3 * 2 * samples * bits // 8))
-    for call in (lambda: read_picture(data), lambda: from_pil(Image.open(io.BytesIO(data)))):
+@pytest.mark.parametrize("samples", [1, 3])
+def test_tiff_of_16_bits_is_read(samples):
+    data = tiff(3, 2, 16, samples, np.arange(6 * samples, dtype="<u2").tobytes())
+    picture = read_picture(data)
+    assert picture.depth == 16 and picture.pixels[1, 2, 0] == 5 * samples
+    if samples == 3:
         with pytest.raises(UnsupportedError, match="more than 8 bits"):
-            call()
+            from_pil(Image.open(io.BytesIO(data)))
+
+
+def test_tiff_of_32_bits_is_refused():
+    with pytest.raises(UnsupportedError, match="uint32"):
+        read_picture(tiff(3, 2, 32, 1, bytes(24)))
 
 
 def test_tiff_made_by_hand_is_read():
@@ -244,17 +309,22 @@ def test_tiff_made_by_hand_is_read():
 
 
 @pytest.mark.parametrize(
-    "data",
+    "data, depth, first",
     [
-        b"P6 2 1 65535 " + bytes(12),
-        b"P6 2 1 1023 " + bytes(12),
-        b"P5 2 1 65535 " + bytes(4),
-        b"P3 1 1 256 1 2 3",
+        (b"P6 2 1 65535 \x12\x34" + bytes(10), 16, 0x1234),
+        (b"P6\n# a comment\n2 1\n1023\n\x03\xff" + bytes(10), 10, 1023),
+        (b"P5 2 1 65535 \0\7\0\0", 16, 7),
+        (b"P5 2 1 300 \x01\x2c\0\0", 9, 511),
     ],
 )
-def test_pnm_of_many_bits_is_refused(data):
+def test_pnm_of_many_bits_is_read(data, depth, first):
+    picture = read_picture(data)
+    assert (picture.depth, picture.pixels[0, 0, 0], picture.pixels.shape) == (depth, first, (1, 2, 3))
+
+
+def test_pnm_as_text_of_many_bits_is_refused():
     with pytest.raises(UnsupportedError, match="more than 8 bits"):
-        read_picture(data)
+        read_picture(b"P3 1 1 256 1 2 3")
 
 
 def test_pnm_of_few_levels_is_read():
@@ -275,7 +345,7 @@ def test_other_colour_spaces_are_refused_by_name(mode):
         from_pil(Image.new(mode, (3, 2)))
 
 
-@pytest.mark.parametrize("mode", ["I", "F", "I;16"])
+@pytest.mark.parametrize("mode", ["I", "F"])
 def test_deep_images_are_refused(mode):
     with pytest.raises(UnsupportedError, match="more than 8 bits"):
         from_pil(Image.new(mode, (3, 2)))
@@ -337,6 +407,12 @@ def test_from_pil_leaves_the_image_alone():
     assert picture.pixels.shape == (4, 6, 3) and picture.grey and picture.metadata.exif is not None
     assert (image.size, image.mode, image.tobytes()) == ((6, 4), "L", before)
     assert image.getexif()[0x0112] == 6
+
+
+def test_grey_images_of_16_bits_are_taken():
+    samples = deep_of(4, 5, 1)[..., 0]
+    picture = from_pil(Image.fromarray(samples))
+    assert picture.depth == 16 and picture.grey and np.array_equal(picture.pixels[..., 1], samples)
 
 
 def test_image_without_pixels_is_the_callers_mistake():

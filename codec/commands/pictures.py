@@ -12,7 +12,7 @@ from ...formats.files import check_output, read_input, write_output
 from ...formats.metadata import Metadata
 
 if TYPE_CHECKING:
-    from ..tile_coding import Pixels
+    from ...formats.pictures import Samples
 
 from .arguments import Verbs, add_input, add_limit, add_machine, add_output, positive, say, start_torch
 from .sizes import parse_size
@@ -104,7 +104,7 @@ def _decode(options: argparse.Namespace) -> None:
     if suffix not in WRITABLE_SUFFIXES:
         raise ValueError(f"output {options.output!r}: the suffix must be one of {' '.join(WRITABLE_SUFFIXES)}")
     if options.partial or options.salvage:
-        samples, metadata = _remains(options, data)
+        samples, metadata, depth = _remains(options, data)
     else:
         stream = unpack(data, options.max_pixels)
         from ..api import codec_for
@@ -112,13 +112,13 @@ def _decode(options: argparse.Namespace) -> None:
         width, height = options.region[2:] if options.region else (stream.header.width, stream.header.height)
         start_torch(options, width * height)
         samples = codec_for(stream, options.device).decode_stream(stream, options.region)
-        metadata = stream.metadata
-    for note in lost_notes(samples, suffix, metadata):
+        metadata, depth = stream.metadata, stream.header.depth
+    for note in lost_notes(samples, suffix, metadata, depth):
         say(f"note: {note}")
-    write_output(options.output, write_picture(samples, suffix, metadata), options.force)
+    write_output(options.output, write_picture(samples, suffix, metadata, depth), options.force)
 
 
-def _remains(options: argparse.Namespace, data: bytes) -> tuple["Pixels", Metadata]:
+def _remains(options: argparse.Namespace, data: bytes) -> tuple["Samples", Metadata, int]:
     remains = unpack_remains(data, options.max_pixels)
     if options.partial and remains.problem is not None and not isinstance(remains.problem, CutError):
         raise remains.problem
@@ -129,7 +129,7 @@ def _remains(options: argparse.Namespace, data: bytes) -> tuple["Pixels", Metada
     if salvaged.problem is not None:
         say(f"warning: {salvaged.problem}")
     say(f"note: {salvaged.summary()}")
-    return salvaged.pixels, remains.metadata
+    return salvaged.pixels, remains.metadata, remains.header.depth
 
 
 def _size(text: str) -> int:
@@ -157,7 +157,10 @@ def _info(options: argparse.Namespace) -> None:
     print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
     print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")
     print("tiles     " + ("one" if about.tile is None else f"of {about.tile} x {about.tile}"))
-    print(f"planes    {about.planes}" + (f", alpha in {about.alpha_bytes} bytes" if about.alpha_bytes else ""))
+    print(
+        f"planes    {about.planes}, {about.depth} bits"
+        + (f", alpha in {about.alpha_bytes} bytes" if about.alpha_bytes else "")
+    )
     sizes = {"ICC": about.icc_bytes, "EXIF": about.exif_bytes, "XMP": about.xmp_bytes}
     if kept := ", ".join(f"{name} {size} bytes" for name, size in sizes.items() if size):
         print(f"metadata  {kept}")

@@ -39,7 +39,7 @@ class Triple:
 
 def equal_rate(path: Path, ours: Subject, other: Subject) -> Triple:
     """Code a picture with `other` at its quality nearest TARGET_BPP, and with a model of ours to the same size."""
-    pixels = read_picture(path.read_bytes()).pixels
+    pixels = read_picture(path.read_bytes()).eight_bits()
     wanted_bytes = TARGET_BPP * pixels.shape[0] * pixels.shape[1] / 8
     theirs = _nearest(other, pixels, wanted_bytes)
     own = _within(ours, pixels, len(theirs))

@@ -51,7 +51,7 @@ def run_task(task: Task) -> list[Sample]:
         sample = None if task.cache is None else task.cache.get(digest, codec, quality)
         if sample is None:
             if pixels is None:
-                pixels = read_picture(data).pixels
+                pixels = read_picture(data).eight_bits()
             sample = _measured(subject, pixels, task.picture.name, quality)
             if task.cache is not None:
                 task.cache.put(digest, codec, sample)

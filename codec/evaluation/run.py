@@ -131,7 +131,7 @@ def _codec_results(subject: Subject, samples: list[Sample], request: Request) ->
 
 def _facts(path: Path) -> PictureFacts:
     data = path.read_bytes()
-    height, width = read_picture(data).pixels.shape[:2]
+    height, width = read_picture(data).eight_bits().shape[:2]
     return PictureFacts(path.name, width, height, sha256(data).hexdigest())
 
 

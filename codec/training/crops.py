@@ -77,6 +77,6 @@ class Crops:
 
 def _pixels(photograph: Photograph) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     try:
-        return read_picture(photograph.data).pixels
+        return read_picture(photograph.data).eight_bits()
     except LcodecError as error:
         raise ValueError(f"{photograph.name}: {error}") from None
