@@ -71,10 +71,14 @@ def plan(batch: Batch) -> tuple[list[Path], int]:
     return left, len(relative) - len(left)
 
 
-def run_batch(batch: Batch, paths: Sequence[Path], jobs: int, progress: Progress) -> list[Outcome]:
-    """Work on files in so many processes. A file that fails stops none of the others."""
+def run_batch(batch: Batch, paths: Sequence[Path], jobs: int, progress: Progress, ray: bool = False) -> list[Outcome]:
+    """Work on files in so many processes. A file that fails stops none of the others.
+
+    `ray`: as tasks of a Ray cluster, each of `batch.threads` processors, so many at a time as it has; the folders must
+    be there on all of its machines. Raises ImportError where Ray is absent.
+    """
     outcomes = []
-    for outcome in _outcomes(batch, paths, jobs):
+    for outcome in _outcomes_by_ray(batch, paths) if ray else _outcomes(batch, paths, jobs):
         outcomes.append(outcome)
         progress(len(outcomes), len(paths), outcome)
     return outcomes
@@ -91,6 +95,25 @@ def _outcomes(batch: Batch, paths: Sequence[Path], jobs: int) -> Iterator[Outcom
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _outcomes_by_ray(batch: Batch, paths: Sequence[Path]) -> Iterator[Outcome]:
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError("a cluster needs Ray: pip install 'lcodec[ray]'") from error
+    started = not ray.is_initialized()
+    if started:
+        ray.init(log_to_driver=False)  # the cluster that RAY_ADDRESS names, or one of this machine alone
+    try:
+        task = ray.remote(num_cpus=batch.threads)(work)
+        waiting = [task.remote(batch, path) for path in paths]
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            yield from ray.get(done)
+    finally:
+        if started:
+            ray.shutdown()
 
 
 def work(batch: Batch, path: Path) -> Outcome:

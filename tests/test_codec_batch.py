@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from checks import assert_one_line_error, picture, run_cli
+from checks import assert_one_line_error, picture, run_cli, run_process
 
 import lcodec
 from lcodec.formats.picture_writing import write_picture
@@ -56,6 +56,18 @@ def test_a_file_that_fails_is_named_and_stops_no_other(folder, tmp_path, jobs):
     lines = done.stderr.decode().splitlines()
     assert any(line.startswith("lcodec: failed: cut.png: the picture is damaged") for line in lines)
     assert lines[-1] == "lcodec: 1 of 4 files failed: cut.png"
+
+
+@pytest.mark.slow
+def test_a_folder_is_coded_by_a_local_ray(folder, tmp_path):
+    """`pip install ray` first; it starts a cluster of this machine."""
+    pytest.importorskip("ray")
+    (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:99])
+    out = tmp_path / "out"
+    done = run_process("batch", folder, "--out", out, "-m", "tiny", "--ray", "--threads", "1")
+    assert done.returncode == 1 and done.stdout.startswith(b"3 files made; "), done.stderr
+    assert b"lcodec: 1 of 4 files failed: cut.png" in done.stderr
+    assert (out / "a.png.lcc").read_bytes() == lcodec.encode(picture(40, 50, 0), model="tiny")
 
 
 def test_wrong_folders_and_options_are_one_line(folder, tmp_path):

@@ -13,6 +13,7 @@ def add_batch_verb(verbs: Verbs) -> None:
     batch.add_argument("folder", type=Path, help="folder, searched with those within it")
     batch.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to; what is there stays")
     batch.add_argument("--jobs", type=positive, default=1, help="files at a time, each in a process (default 1)")
+    batch.add_argument("--ray", action="store_true", help="on a Ray cluster, by $RAY_ADDRESS, or on a local one")
     batch.add_argument("--decode", metavar="SUFFIX", help="decompress to pictures of this kind, such as .png")
     batch.add_argument("-q", "--quality", type=float, help="0 to 100, real (default 75)")
     batch.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
@@ -45,7 +46,7 @@ def _batch(options: argparse.Namespace) -> None:
             say(f"failed: {outcome.path}: {outcome.failure}")
         show_progress(done, count, str(outcome.path))
 
-    outcomes = run_batch(work, paths, options.jobs, progress)
+    outcomes = run_batch(work, paths, options.jobs, progress, options.ray)
     failed = [outcome for outcome in outcomes if outcome.failure is not None]
     read, made = (sum(getattr(o, name) for o in outcomes) for name in ("source_bytes", "target_bytes"))
     already = f", {before} were there" if before else ""
