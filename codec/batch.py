@@ -165,13 +165,20 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _is_coded(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+    return _start(path).startswith(MAGIC)
 
 
 def _may_be_picture(path: Path) -> bool:
     """By its first bytes: folders of photographs hold notes and catalogues too."""
     from ..formats.pictures import looks_like_picture
 
-    with path.open("rb") as file:
-        return looks_like_picture(file.read(16))
+    return looks_like_picture(_start(path))
+
+
+def _start(path: Path) -> bytes:
+    """The first bytes of a file, none of one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(16)
+    except OSError:
+        return b""

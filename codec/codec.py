@@ -79,7 +79,7 @@ class Codec:
         Args:
             image: uint8 or uint16 array or tensor, (H, W) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4)
                 RGB and alpha; or a PIL image or what `read_picture` made of a file, whose ICC, EXIF and XMP are kept.
-                Any size from 1x1. Alpha is kept without loss, colours that it hides are not.
+                Any size from 1x1; uint16 is 16 bits. Alpha is kept without loss, colours that it hides are not.
             quality: 0 to 100, real; stored in steps of 100/8192. None is 75, and all that a model of one rate takes.
             comment: text stored beside the picture.
             effort: 0 to 9; above 0, the latents of this picture are refined (`refinement`) in EFFORT_ITERATIONS passes

@@ -35,7 +35,8 @@ def samples_of(pixels: Samples, header: Header, alpha: bytes | None, area: Box) 
     """RGB pixels (H, W, 3) of an area as the planes that the picture was made of. Raises FormatError for bad alpha."""
     planes = pixels
     if header.grey:
-        planes = ((pixels.astype(np.uint32).sum(2) + 1) // 3).astype(pixels.dtype)[..., None]
+        total = pixels.sum(2, dtype=np.uint16 if pixels.dtype == np.uint8 else np.uint32)
+        planes = ((total + 1) // 3).astype(pixels.dtype)[..., None]
     if alpha is not None:
         plane = unpack_alpha(alpha, header.height, header.width, header.depth)[area.slices]
         planes = np.concatenate([planes, plane[..., None]], axis=2)

@@ -29,6 +29,7 @@ MINOR = 1  # the highest that is known; a file states the lowest that has all of
 MAX_SIDE = 65_535
 MAX_PIXELS = 2**28
 DEFAULT_MAX_PIXELS = 2**27  # what our own decoder allows unless asked for more: it holds the whole picture
+DEFAULT_MAX_TILE_PIXELS = 2**25  # and of a tile, for which it takes about a hundred times the memory
 MAX_GAIN_INDEX = 8192
 MAX_STEPS = 16
 MAX_ANCILLARY = 64
@@ -129,8 +130,9 @@ def unpack(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Stream:
     """The inverse of `pack`. Time and memory are linear in `len(data)`, whatever it holds.
 
     Raises FormatError for bad bytes and UnsupportedError for another major version, an unknown critical
-    section, another kind of picture, or one of more than `max_pixels` pixels. Warns of damaged ancillary
-    sections with DamageWarning.
+    section, another kind of picture, or one of more than `max_pixels` pixels, or, where that is a limit at all, of a
+    tile larger than a quarter of it and DEFAULT_MAX_TILE_PIXELS. Warns of damaged ancillary sections with
+    DamageWarning.
     """
     cursor = Cursor(data)
     found = _unpack_start(cursor, max_pixels)
@@ -192,7 +194,16 @@ def _unpack_start(cursor: Cursor, max_pixels: int) -> _Found:
                 found.grid = _unpack_grid(section.payload, found.header)
             else:
                 found.alpha = section.payload.take(section.payload.left_bytes, "ALPHA")
+    _check_tile_size(found, max_pixels)
     return found
+
+
+def _check_tile_size(found: _Found, max_pixels: int) -> None:
+    side = MAX_SIDE if found.grid is None else found.grid.side
+    height, width = min(side, found.header.height), min(side, found.header.width)
+    limit = MAX_PIXELS if max_pixels >= MAX_PIXELS else max(DEFAULT_MAX_TILE_PIXELS, max_pixels // 4)
+    if height * width > limit:
+        raise UnsupportedError(f"the picture has tiles of {width} x {height}: more than the limit of {limit} pixels")
 
 
 def _read_sections(cursor: Cursor, found: _Found, tolerant: bool) -> None:

@@ -336,6 +336,19 @@ def test_lower_limit_of_the_caller():
     assert unpack(pack(square), max_pixels=2 * MAX_PIXELS) == square
 
 
+def test_a_tile_may_not_take_all_memory():
+    """A picture that is one tile is decoded at once, whatever claims to be one."""
+    large = pack(Stream(Header(8192, 8192, 0, HASH, 0), (b"",), 0))
+    assert unpack(large).header.width == 8192
+    for limit in (2**26, 2**27):
+        with pytest.raises(UnsupportedError, match="tiles of 8192 x 8192: more than the limit of 33554432 pixels"):
+            unpack(large, limit)
+    assert unpack(large, MAX_PIXELS).header.width == 8192
+    grid = Grid(1024, (0,) * 64)
+    tiled = Stream(Header(8192, 8192, 0, HASH, 0), (b"",) * 64, grid.symbols_crc(), grid=grid)
+    assert unpack(pack(tiled), 2**26) == tiled
+
+
 @pytest.mark.parametrize(
     "stream",
     [
