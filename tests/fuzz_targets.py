@@ -63,8 +63,9 @@ def seeds(target: str) -> list[bytes]:
     alpha = np.concatenate([picture(40, 30), picture(40, 30)[..., :1]], axis=2)
     whole.append(_codec.encode(alpha, 40, "a comment"))
     whole.append(_codec.encode(alpha[..., 0].astype(np.uint16) * 200, 30))
+    whole.append(_codec.encode(alpha.astype(np.uint16) * 200, 30))
     whole.append(encode_to(_codec, picture(20, 20), Target(bpp=4)))
-    stream = unpack(whole[-3])
+    stream = unpack(whole[-4])
     kept = Metadata("c", b"icc", b"II*\0", b"<x/>")
     whole.append(pack(type(stream)(stream.header, stream.steps, stream.symbols_crc, kept, alpha=stream.alpha)))
     return whole
