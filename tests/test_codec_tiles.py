@@ -1,9 +1,12 @@
 """Pictures in tiles: no seams, regions, previews, and what is left of damaged files."""
 
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
-from checks import assert_one_line_error, picture, run_cli
+from checks import assert_one_line_error, picture, run_cli, run_python
 
 import lcodec
 from lcodec import FormatError
@@ -221,6 +224,22 @@ def test_on_the_command_line(tmp_path, cut):
     assert_one_line_error(run_cli("decode", tmp_path / "damaged.lcc", "-o", out, "-f", "--partial"))
     done = run_cli("decode", tmp_path / "damaged.lcc", "-o", out, "-f", "--salvage")
     assert done.returncode == 0 and b"STEP is damaged" in done.stderr and b"of 4 tiles 3 are whole" in done.stderr
+
+
+def test_eight_threads_and_two_processes_decode_as_one(codec, tiled, drawn, tmp_path):
+    """And from the same latents, which are those of one machine, come the same bytes."""
+    path = tmp_path / "a.lcc"
+    path.write_bytes(tiled)
+    code = f"import hashlib, lcodec; print(hashlib.sha256(lcodec.decode(open({str(path)!r}, 'rb').read())).hexdigest())"
+    with ThreadPoolExecutor(8) as pool:
+        elsewhere = [pool.submit(run_python, "-c", code) for _ in range(2)]
+        pictures = list(pool.map(codec.decode, [tiled] * 6))
+    assert all(np.array_equal(pixels, drawn) for pixels in pictures)
+    digest = hashlib.sha256(drawn).hexdigest()
+    assert [done.result().stdout.decode().strip() for done in elsewhere] == [digest] * 2
+    with ThreadPoolExecutor(8) as pool:
+        files = list(pool.map(lambda _: codec.encode(drawn, 50, tile=256), range(8)))
+    assert len(set(files)) == 1
 
 
 def test_work_in_threads_keeps_its_order_and_its_errors():
