@@ -42,5 +42,5 @@ class ChannelGlobal(SpatialContext):
         query, key, value = self.plane_tokens[step](x).chunk(3, 1)
         far = self.arithmetic.attend_all(query, key, value, HEAD_CHANNELS)
         x = self.arithmetic.add(x, self.leaves[step](torch.cat([across, far], 1)))
-        parameters: Tensor = self.heads[step](self.blocks[step](x))
-        return parameters
+        features: Tensor = self.blocks[step](x)
+        return features

@@ -47,5 +47,5 @@ class ChannelTransformer(nn.Module):
         values.append(value)
         attended = self.arithmetic.attend(query, keys, values, HEAD_CHANNELS)
         x = self.arithmetic.add(x, self.leaves[step](attended))
-        parameters: Tensor = self.heads[step](self.blocks[step](x))
-        return parameters
+        features: Tensor = self.blocks[step](x)
+        return features

@@ -8,9 +8,10 @@ names.
 ```python
 def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor
 ```
-It returns means and log-scales (B, 2 C, h', w') of the step's C channels on the step's grid, means first, with
-MEAN_BITS places. hyper is (B, P, h, w); known holds the latents of earlier steps as context features (B, M, h, w), zero
-where not yet known; `memory`, empty before the first step, is the network's own from step to step.
+It returns features (B, P, h', w') on the step's grid, of which its pointwise layer `heads[step]` makes means and
+log-scales (B, 2 C, h', w') of the step's C channels, means first, with MEAN_BITS places. hyper is (B, P, h, w); known
+holds the latents of earlier steps as context features (B, M, h, w), zero where not yet known; `memory`, empty before
+the first step, is the network's own from step to step.
 """
 
 from collections.abc import Callable

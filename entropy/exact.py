@@ -105,6 +105,11 @@ class ExactPointwise(_ExactLinear):
     def forward(self, x: Tensor) -> Tensor:
         return self.kernels.pointwise(x, *self.operands())
 
+    def of_some(self, x: Tensor, outputs: Tensor) -> Tensor:
+        """Only some of the outputs, by their numbers (K,): (B, I, H, W) -> (B, K, H, W)."""
+        weight, bias, power = self.operands()
+        return self.kernels.pointwise(x, weight[outputs], bias[outputs], power[outputs])
+
 
 class ExactDepthwise(_ExactLinear):
     """3x3 depthwise layer on integers: (B, C, H, W) -> same."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..kernels import exact as float64_kernels
-from .exact import ExactArithmetic, Kernels, prepare
+from .exact import ExactArithmetic, ExactPointwise, Kernels, prepare
 from .exchange import Exchange, decoded
 from .fixed import CONTEXT_SHIFT, FEATURE_BITS, GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN, SCALE_ROWS
 from .memory import Memory
@@ -43,12 +43,28 @@ class ExactPrior(LatentPrior):
         for index, mask in enumerate(self.schedule.masks(config.latents, *size, device)):
             view = self.schedule.view(index, config.latents)[1:]
             known = (y_hat * (1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT))).clamp_(-(2**15), 2**15 - 1)[None]
-            means, log_scales = self.step(index, hyper, known, memory)
+            mean, log_scale = self._of_masked(index, self.context(index, hyper, known, memory), mask[view])
             if config.whole_means:
-                means = kernels.scale_down(means, MEAN_BITS) * (1 << MEAN_BITS)
-            mean, row = means[0][mask[view]], rows_of(log_scales[0][mask[view]], kernels)
-            y_hat[mask] = decoded(exchange("y", mask, mean, row), mean)
+                mean = kernels.scale_down(mean, MEAN_BITS) * (1 << MEAN_BITS)
+            y_hat[mask] = decoded(exchange("y", mask, mean, rows_of(log_scale, kernels)), mean)
         return y_hat[None]
+
+    def _of_masked(self, index: int, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(mean, log_scale), each (n,), of the latents that a step codes: `step` would compute those of all places.
+
+        features (1, P, h, w), mask (C, h, w). All channels of a group have the same places.
+        """
+        head, groups, channels = self.heads[index], len(self.schedule.cell), mask.shape[0]
+        assert isinstance(head, ExactPointwise)
+        values = torch.empty(2, *mask.shape, dtype=self.kernels.CARRIER, device=features.device)
+        for first in range(min(groups, channels)):
+            places = mask[first].flatten().nonzero()[:, 0]
+            if not len(places):
+                continue
+            own = torch.arange(first, channels, groups, device=features.device)
+            part = head.of_some(features.flatten(2)[:, :, places, None], torch.cat([own, own + channels]))
+            values.flatten(2)[:, own[:, None], places] = part.view(2, len(own), len(places))
+        return values[0][mask], values[1][mask]
 
 
 def rows_of(log_scale: Tensor, kernels: Kernels) -> Tensor:

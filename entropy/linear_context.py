@@ -34,5 +34,5 @@ class LinearContext(SpatialContext):
         query, key, value = self.tokens[step](x).chunk(3, 1)
         attended = self.arithmetic.attend_all(query, key, value, HEAD_CHANNELS)
         x = self.arithmetic.add(x, self.leaves[step](attended))
-        parameters: Tensor = self.heads[step](self.blocks[step](x))
-        return parameters
+        features: Tensor = self.blocks[step](x)
+        return features

@@ -57,8 +57,8 @@ class MaskedTransformer(nn.Module):
         shift = step % 2 * WINDOW // 2
         attended = self.arithmetic.attend_windows(query, key, value, when < step, self.bias(), WINDOW, shift)
         x = self.arithmetic.add(x, self.leave(attended))
-        parameters: Tensor = self.heads[step](self.blocks[step](x))
-        return parameters
+        features: Tensor = self.blocks[step](x)
+        return features
 
     def _when(self, plane: Tensor) -> Tensor:
         """The step (h, w) in which each place of a plane is coded."""

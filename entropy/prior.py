@@ -52,6 +52,7 @@ class LatentPrior(nn.Module):
     """
 
     context: nn.Module
+    heads: nn.ModuleList
 
     def __init__(self, arithmetic: Arithmetic, config: PriorConfig) -> None:
         super().__init__()
@@ -95,5 +96,5 @@ class LatentPrior(nn.Module):
 
         Arguments as those of `contexts.Network`.
         """
-        mean, log_scale = self.context(index, hyper, known, memory).chunk(2, 1)
+        mean, log_scale = self.heads[index](self.context(index, hyper, known, memory)).chunk(2, 1)
         return mean, log_scale

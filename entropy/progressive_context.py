@@ -46,10 +46,9 @@ class ProgressiveContext(nn.Module):
             x = add(x, self.contexts[step - 1](self.input(known[:, :, ::stride, ::stride])))
             carried = self.carries[step - 1](memory["features"][0])
             x = add(x, _repeated(carried, self.strides[step - 1] // stride)[:, :, : x.shape[2], : x.shape[3]])
-        features = self.blocks[step](x)
+        features: Tensor = self.blocks[step](x)
         memory["features"] = [features]
-        parameters: Tensor = self.heads[step](features)
-        return parameters
+        return features
 
 
 def _repeated(x: Tensor, times: int) -> Tensor:

@@ -41,5 +41,5 @@ class SpatialContext(nn.Module):
         return known
 
     def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
-        parameters: Tensor = self.heads[step](self.blocks[step](self.seen(step, hyper, known)))
-        return parameters
+        features: Tensor = self.blocks[step](self.seen(step, hyper, known))
+        return features
