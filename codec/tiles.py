@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
+from threading import Barrier, Lock
 from typing import TypeVar
 
 import torch
@@ -84,8 +86,31 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.dev
     threads = torch.get_num_threads()
     if device.type != "cpu" or min(threads, len(items)) == 1:
         return [work(item) for item in items]
-    try:
-        with ThreadPoolExecutor(min(threads, len(items)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(work, items))
-    finally:
-        torch.set_num_threads(threads)  # what threads that begin later go by
+    with _LOCK:
+        pool = _pool(threads)
+    return list(pool.map(work, items))
+
+
+_LOCK = Lock()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads for the life of the process in which torch works with one.
+
+    What torch.set_num_threads says is also what threads that begin later go by, so it is said once for all of these,
+    and then taken back: pixels may differ by a level between numbers of threads.
+    """
+    ready = Barrier(threads + 1)
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        torch.get_num_threads()  # a thread takes the number over when it first asks
+        ready.wait()
+
+    pool = ThreadPoolExecutor(threads, "lcodec", initializer=begin)
+    for _ in range(threads):
+        pool.submit(int)  # each begins a thread, since none is idle yet
+    ready.wait()
+    torch.set_num_threads(threads)
+    return pool
