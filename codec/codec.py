@@ -14,12 +14,12 @@ from ..formats.container import (
     Header,
     Remains,
     Stream,
-    check_tile_side,
     pack,
     unpack,
     unpack_remains,
 )
 from ..formats.errors import ModelError
+from ..formats.grid import check_tile_side
 from ..formats.pictures import Picture, Samples
 from .alpha import fill_transparent, pack_alpha
 from .coding_model import CodingModel
@@ -177,7 +177,7 @@ class Codec:
         """What can be seen of a file that is cut or damaged, at its full size.
 
         The first coding steps of a tile make a preview of it, which the others refine. Raises as `decode` does where
-        damage leaves nothing: where it has met HEAD or GRID.
+        damage leaves nothing: where it has met HEAD, GRID or ALPHA.
         """
         return self.salvage_remains(unpack_remains(data, max_pixels))
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from ..entropy.coder import CoderError
-from ..formats.container import Grid, Header, Remains, Stream, Tile
+from ..formats.container import Header, Remains, Stream, Tile
 from ..formats.errors import FormatError
+from ..formats.grid import Grid
 from ..formats.pictures import Samples
 from .coding_model import CodingModel
 from .tiles import Box, in_threads, side_for, tiles

@@ -5,11 +5,11 @@ file = signature  HEAD  [GRID]  [ALPHA]  (STEP | ancillary)*  END
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 
 from .errors import FormatError, UnsupportedError
 from .fields import Cursor, pack_uint, pack_varint
+from .grid import Grid, pack_grid, unpack_grid
 from .metadata import NO_METADATA, Metadata, pack_metadata, unpack_metadata
 from .sections import (
     ALPHA,
@@ -34,9 +34,6 @@ MAX_GAIN_INDEX = 8192
 MAX_STEPS = 16
 MAX_ANCILLARY = 64
 MIN_DEPTH, MAX_DEPTH = 8, 16
-TILE_UNIT = 64  # pixels
-MIN_TILE_UNITS = 4
-MAX_TILE_UNITS = 1023
 
 WEIGHTS_HASH_BYTES = 8
 
@@ -57,18 +54,6 @@ class Header:
     def quality(self) -> float:
         """The user's quality, 0 to 100, to two decimals."""
         return round(100 * self.gain_index / MAX_GAIN_INDEX, 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """SPEC 5.1. The tiles of `side` pixels each way, row by row: the CRC-32 of the decoded symbols of each."""
-
-    side: int
-    checks: tuple[int, ...]
-
-    def symbols_crc(self) -> int:
-        """The checksum of the checksums."""
-        return zlib.crc32(_pack_checks(self.checks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +102,7 @@ def pack(stream: Stream) -> bytes:
     signature = MAGIC + bytes((MAJOR, stream.metadata.minor_version))
     parts = [signature, pack_section(HEAD, _pack_head(stream.header), before=signature)]
     if stream.grid is not None:
-        parts.append(pack_section(GRID, _pack_grid(stream.grid, stream.header)))
+        parts.append(pack_section(GRID, pack_grid(stream.grid, stream.header.width, stream.header.height)))
     if stream.alpha is not None:
         parts.append(pack_section(ALPHA, stream.alpha))
     parts.append(pack_metadata(stream.metadata))
@@ -143,7 +128,7 @@ def unpack(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Stream:
 
 
 def unpack_remains(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Remains:
-    """What can still be read of a file. Raises as `unpack` does where nothing can: for damage to HEAD or GRID."""
+    """What can still be read of a file. Raises as `unpack` does for damage to HEAD, GRID or ALPHA."""
     cursor = Cursor(data)
     found = _unpack_start(cursor, max_pixels)
     try:
@@ -191,7 +176,7 @@ def _unpack_start(cursor: Cursor, max_pixels: int) -> _Found:
             if not section.intact:
                 raise section.damage()
             if kind == GRID:
-                found.grid = _unpack_grid(section.payload, found.header)
+                found.grid = unpack_grid(section.payload, found.header.width, found.header.height)
             else:
                 found.alpha = section.payload.take(section.payload.left_bytes, "ALPHA")
     _check_tile_size(found, max_pixels)
@@ -301,45 +286,6 @@ def _unpack_head(payload: Cursor, max_pixels: int) -> Header:
     if width * height > max_pixels:
         raise UnsupportedError(f"the picture is {width} x {height}: more than the limit of {max_pixels} pixels")
     return Header(width, height, model_id, weights_hash, gain_index, kind % 2 == 1, depth)
-
-
-# SPEC 5.1: GRID
-
-
-def tile_count(width: int, height: int, side: int) -> int:
-    """How many tiles of a side cover a picture; those at its right and bottom are cut."""
-    return -(-width // side) * -(-height // side)
-
-
-def check_tile_side(side: int) -> None:
-    """Raise ValueError for a side that no tile may have."""
-    units, rest = divmod(side, TILE_UNIT)
-    if rest or not MIN_TILE_UNITS <= units <= MAX_TILE_UNITS:
-        allowed = f"a multiple of {TILE_UNIT} in {MIN_TILE_UNITS * TILE_UNIT} .. {MAX_TILE_UNITS * TILE_UNIT}"
-        raise ValueError(f"the side of a tile is {allowed}, not {side}")
-
-
-def _pack_grid(grid: Grid, header: Header) -> bytes:
-    check_tile_side(grid.side)
-    if len(grid.checks) != tile_count(header.width, header.height, grid.side):
-        raise ValueError(f"{len(grid.checks)} checksums of tiles for {header.width} x {header.height} pixels")
-    return pack_varint(grid.side // TILE_UNIT, "tile_units") + _pack_checks(grid.checks)
-
-
-def _pack_checks(checks: tuple[int, ...]) -> bytes:
-    return b"".join(pack_uint(check, 4, "tile_crc") for check in checks)
-
-
-def _unpack_grid(payload: Cursor, header: Header) -> Grid:
-    start = payload.offset
-    units = payload.varint("tile_units")
-    if not MIN_TILE_UNITS <= units <= MAX_TILE_UNITS:
-        text = f"tile_units is {units}, not in {MIN_TILE_UNITS} .. {MAX_TILE_UNITS}"
-        raise FormatError(text, offset=start, field="tile_units")
-    side = units * TILE_UNIT
-    checks = tuple(payload.uint(4, "tile_crc") for _ in range(tile_count(header.width, header.height, side)))
-    payload.finish("GRID")
-    return Grid(side, checks)
 
 
 # SPEC 6, STEP, has no fields of its own. SPEC 7: END
