@@ -179,6 +179,6 @@ def _start(path: Path) -> bytes:
     """The first bytes of a file, none of one that cannot be read."""
     try:
         with path.open("rb") as file:
-            return file.read(16)
+            return file.read(64)
     except OSError:
         return b""

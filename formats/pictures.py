@@ -129,7 +129,7 @@ def read_picture(source: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
     Raises FormatError if the bytes are no such file, or a damaged or cut one; UnsupportedError if it holds samples
     that are not of 8 to 16 bits, several frames, or more than `max_pixels`; for deep samples without imagecodecs.
     """
-    if source[4:8] == b"ftyp":
+    if _is_avif(source):
         with _pillow_quiet():
             avif = AvifImagePlugin.AvifImageFile(BytesIO(source))
         return from_pil(avif, max_pixels)
@@ -146,7 +146,13 @@ def read_picture(source: bytes, max_pixels: int = MAX_PIXELS) -> Picture:
 
 def looks_like_picture(start: bytes) -> bool:
     """Whether a file that begins so may be one for `read_picture`."""
-    return start[4:8] == b"ftyp" or any(start.startswith(prefixes) for prefixes, _ in _OPENERS)
+    return _is_avif(start) or any(start.startswith(prefixes) for prefixes, _ in _OPENERS)
+
+
+def _is_avif(start: bytes) -> bool:
+    """By the brands of the first box; HEIC has others."""
+    brands = start[8:64]
+    return start[4:8] == b"ftyp" and (b"avif" in brands or b"avis" in brands)
 
 
 def from_pil(image: Image.Image, max_pixels: int = MAX_PIXELS) -> Picture:

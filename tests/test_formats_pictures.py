@@ -276,6 +276,11 @@ def test_depth_and_type_agree(samples, depth):
         write_picture(samples, ".png", depth=depth)
 
 
+def test_heic_is_no_damaged_avif():
+    with pytest.raises(FormatError, match="not a PNG, JPEG"):
+        read_picture(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40))
+
+
 def test_cut_deep_pictures_are_damaged():
     for suffix in (".png", ".tif", ".ppm"):
         data = write_picture(deep_of(30, 40, 3), suffix, depth=16)
