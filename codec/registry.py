@@ -72,7 +72,7 @@ MODELS = (
     Entry(
         2,
         "base",
-        "539ebb52a9d31e82c3dfbe3b228387af5b27f66a8868c1a457b69429ce1d3d46",
+        "fa05ad7d39d284d03dbc128d238975abc5ed28844b58acbb4e0896674b4ee818",
         "shipped",
         "the default: one model for all qualities",
         former_jpegs="lattice",
@@ -96,7 +96,7 @@ MODELS = (
         "high",
         "e9c22525ccd59dbc6c6451d6cb48850266c90b79fcfe006630075cd7463b2025",
         "shipped",
-        "the smallest files: base with twice the blocks",
+        "base of 0.6 with twice the blocks",
         former_jpegs="lattice",
     ),
 )
@@ -114,6 +114,13 @@ RETIRED = (
         "d0436bf76d0284b2b7950f80f69806077558602386706e053e08101f1e1c9af4",
         "retired",
         "the base of lcodec 0.2 and 0.3",
+    ),
+    Entry(
+        2,
+        "base",
+        "539ebb52a9d31e82c3dfbe3b228387af5b27f66a8868c1a457b69429ce1d3d46",
+        "retired",
+        "the base of lcodec 0.4 to 0.7",
     ),
 )
 
