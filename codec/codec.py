@@ -114,8 +114,7 @@ class Codec:
         other, other_coded = lattice._encode(picture, gain_index_of(jpeg_quality), tile)
         if len(other) >= len(data):
             return data
-        error = self._squared_error(pixels, coded, gain_index)
-        other_error = lattice._squared_error(pixels, other_coded, gain_index_of(jpeg_quality))
+        error, other_error = self._squared_error(pixels, coded), lattice._squared_error(pixels, other_coded)
         return other if other_error <= error else data
 
     def _gain_index(self, quality: float | None) -> int:
@@ -129,16 +128,16 @@ class Codec:
         self, picture: Picture, gain_index: int, tile: int | None, iterations: int = 0
     ) -> tuple[bytes, CodedPicture]:
         """The file by this codec's own model, and what a decoder will have."""
-        coded = encode_tiles(self._model, picture.pixels, picture.depth, gain_index, iterations, tile)
+        coded = encode_tiles(self._model, picture, gain_index, iterations, tile)
         height, width = picture.pixels.shape[:2]
         weights = bytes.fromhex(self.weights)
         header = Header(width, height, self.entry.wire_id, weights, gain_index, picture.grey, picture.depth)
         alpha = None if picture.alpha is None else pack_alpha(picture.alpha)
         return pack(Stream(header, coded.steps, coded.symbols_crc, picture.metadata, coded.grid, alpha)), coded
 
-    def _squared_error(self, pixels: Samples, coded: CodedPicture, gain_index: int) -> float:
+    def _squared_error(self, pixels: Samples, coded: CodedPicture) -> float:
         whole = Box.whole(*pixels.shape[:2])
-        decoded = draw_tiles(self._model, coded.boxes, coded.y_hats, whole, gain_index, 8)
+        decoded = draw_tiles(self._model, coded.boxes, coded.decoded, whole, coded.terms)
         rows = zip(decoded, pixels, strict=True)
         return float(np.mean([np.square(a.astype(np.float32) - b).mean() for a, b in rows]))
 

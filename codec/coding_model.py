@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,16 +15,23 @@ from ..entropy.exact_prior import ExactPrior
 from ..entropy.exchange import StepModel
 from ..entropy.fixed import GAIN_STEPS
 from ..entropy.tables import Rows
+from ..formats.pictures import Samples
 from .gdn_model import GdnTransforms
 from .model import Transforms
 from .quality import LAMBDAS, weight_of
 from .refinement import Refiner
+from .tile_model import CodedTile, Terms
 from .tiles import TILE_SIDE, WHOLE_PIXELS, Box, in_threads, tiles
 from .transforms.frame import STRIDE
 
 
 class CodingModel:
-    """Compresses and decompresses pixels on one device. Holds no state between calls; threads may share it."""
+    """Compresses and decompresses pixels on one device. Holds no state between calls; threads may share it.
+
+    As a `TileModel`, what its tiles decode to are latents (1, M, h, w).
+    """
+
+    stride = STRIDE
 
     def __init__(
         self,
@@ -46,6 +54,28 @@ class CodingModel:
         # sees eight pixels further.
         depths = (transforms.config.analysis_depth, transforms.config.synthesis_depth)
         self.analysis_margin, self.synthesis_margin = (STRIDE * (depth // 2 + 2) for depth in depths)
+
+    def source(self, pixels: Samples, depth: int) -> Tensor:
+        return torch.from_numpy(pixels if depth == 8 else pixels.astype(np.float32) * (255 / (2**depth - 1)))
+
+    def encode_tile(self, source: Tensor, tile: Box, terms: Terms, iterations: int) -> CodedTile:
+        encoded = self.compress_tile(source, tile, terms.gain_index, iterations)
+        return CodedTile(encoded.steps, encoded.symbols_crc, encoded.y_hat)
+
+    def decode_tile(
+        self, steps: tuple[bytes, ...], tile: Box, terms: Terms, partial: bool = False
+    ) -> tuple[Tensor, int]:
+        return self.decode_latents(steps, terms.gain_index, tile.height, tile.width, partial)
+
+    def nothing(self, tile: Box) -> Tensor:
+        size = tile.inside(tile).latents()
+        return torch.zeros(1, self.transforms.config.latents, size.height, size.width, device=self.device)
+
+    def step_count(self, terms: Terms) -> int:
+        return self.prior.steps
+
+    def draw_area(self, plane: Tensor, held: Box, area: Box, terms: Terms) -> Tensor:
+        return self.draw(plane, held, area, terms.gain_index, terms.depth)
 
     def compress(self, pixels: Tensor, gain_index: int, iterations: int = 0) -> walk.Encoded:
         """pixels uint8 (H, W, 3) of any size from 1x1, as one tile: see `compress_tile`."""

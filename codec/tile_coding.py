@@ -4,33 +4,34 @@
 pixels ─► analysis of a tile and its surroundings ─► latents of the tile ─► steps of the tile
 pixels ◄─ synthesis, window by window ◄─ latents of the picture, or of what of it is wanted ◄─┘
 ```
+So it is for models with transforms; in general a `TileModel` says what is between pixels and steps.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..entropy.coder import CoderError
 from ..formats.container import Header, Remains, Stream, Tile
 from ..formats.errors import FormatError
 from ..formats.grid import Grid
-from ..formats.pictures import Samples
-from .coding_model import CodingModel
+from ..formats.pictures import Picture, Samples
+from .tile_model import Terms, TileModel
 from .tiles import Box, in_threads, side_for, tiles
 
 
 @dataclass(frozen=True, slots=True)
 class CodedPicture:
-    """What a container holds of a picture, and the latents of each tile that a decoder will have."""
+    """What a container holds of a picture, and what a decoder will have of each tile."""
 
     steps: tuple[bytes, ...]
     symbols_crc: int
     grid: Grid | None
     boxes: tuple[Box, ...]
-    y_hats: tuple[Tensor, ...]
+    decoded: tuple[Tensor, ...]
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,61 +58,61 @@ class Salvaged:
 
 
 def encode_tiles(
-    model: CodingModel, pixels: Samples, depth: int, gain_index: int, iterations: int, side: int | None
+    model: TileModel, picture: Picture, gain_index: int, iterations: int, side: int | None
 ) -> CodedPicture:
-    """Code pixels (H, W, 3) of so many bits in tiles of a side, or None for what suits their number."""
+    """Code a picture in tiles of a side, or None for what suits its size."""
+    pixels = picture.pixels
     whole = Box.whole(*pixels.shape[:2])
     side = side or side_for(whole.height, whole.width)
     boxes = [whole] if side is None else tiles(whole, side)
-    source = torch.from_numpy(pixels if depth == 8 else pixels.astype(np.float32) * (255 / (2**depth - 1)))
-    coded = in_threads(lambda box: model.compress_tile(source, box, gain_index, iterations), boxes, model.device)
+    terms = Terms(gain_index, picture.depth, picture.grey, side or max(whole.height, whole.width))
+    source = model.source(pixels, picture.depth)
+    coded = in_threads(lambda box: model.encode_tile(source, box, terms, iterations), boxes, model.device)
     steps = tuple(step for steps in zip(*(tile.steps for tile in coded), strict=True) for step in steps)
     grid = None if side is None else Grid(side, tuple(tile.symbols_crc for tile in coded))
     symbols_crc = coded[0].symbols_crc if grid is None else grid.symbols_crc()
-    return CodedPicture(steps, symbols_crc, grid, tuple(boxes), tuple(tile.y_hat for tile in coded))
+    return CodedPicture(steps, symbols_crc, grid, tuple(boxes), tuple(tile.decoded for tile in coded), terms)
 
 
-def draw_tiles(
-    model: CodingModel, boxes: Sequence[Box], y_hats: Sequence[Tensor], area: Box, gain_index: int, depth: int
-) -> Samples:
-    """The pixels of an area from the latents of the tiles it needs, which make up a rectangle."""
+def draw_tiles(model: TileModel, boxes: Sequence[Box], parts: Sequence[Tensor], area: Box, terms: Terms) -> Samples:
+    """The pixels of an area from what is decoded of the tiles it needs, which make up a rectangle."""
     held = Box(boxes[0].top, boxes[0].left, boxes[-1].bottom, boxes[-1].right)
     if len(boxes) == 1:
-        return np.asarray(model.draw(y_hats[0], held, area, gain_index, depth).numpy())
-    size = held.inside(held).latents()
-    plane = torch.empty(1, y_hats[0].shape[1], size.height, size.width, device=model.device)
-    for box, y_hat in zip(boxes, y_hats, strict=True):
-        plane[:, :, *box.inside(held).latents().slices] = y_hat
-    return np.asarray(model.draw(plane, held, area, gain_index, depth).numpy())
+        return np.asarray(model.draw_area(parts[0], held, area, terms).numpy())
+    size = held.inside(held).divided(model.stride)
+    plane = parts[0].new_empty(*parts[0].shape[:-2], size.height, size.width)
+    for box, part in zip(boxes, parts, strict=True):
+        plane[..., *box.inside(held).divided(model.stride).slices] = part
+    return np.asarray(model.draw_area(plane, held, area, terms).numpy())
 
 
-def decode_tiles(model: CodingModel, stream: Stream, area: Box) -> Samples:
+def decode_tiles(model: TileModel, stream: Stream, area: Box) -> Samples:
     """The pixels of an area of a file, for which only the tiles in reach are decoded. Raises FormatError."""
     whole = Box.whole(stream.header.height, stream.header.width)
-    boxes = _boxes(stream.header, stream.grid)
+    boxes, terms = _boxes(stream.header, stream.grid), Terms.of(stream.header, stream.grid)
     seen = area.grown(model.synthesis_margin, whole)
     needed = [(box, tile) for box, tile in zip(boxes, stream.tiles(), strict=True) if box.meets(seen)]
-    y_hats = in_threads(lambda pair: _checked_latents(model, stream.header, *pair), needed, model.device)
-    header = stream.header
-    return draw_tiles(model, [box for box, _ in needed], y_hats, area, header.gain_index, header.depth)
+    parts = in_threads(lambda pair: _checked(model, terms, *pair), needed, model.device)
+    return draw_tiles(model, [box for box, _ in needed], parts, area, terms)
 
 
-def verify_tiles(model: CodingModel, stream: Stream) -> None:
+def verify_tiles(model: TileModel, stream: Stream) -> None:
     """Decode all symbols and compare their checksums. Raises FormatError."""
     pairs = zip(_boxes(stream.header, stream.grid), stream.tiles(), strict=True)
-    in_threads(lambda pair: _checked_latents(model, stream.header, *pair) is None, pairs, model.device)
+    terms = Terms.of(stream.header, stream.grid)
+    in_threads(lambda pair: _checked(model, terms, *pair) is None, pairs, model.device)
 
 
-def salvage_tiles(model: CodingModel, remains: Remains) -> Salvaged:
+def salvage_tiles(model: TileModel, remains: Remains) -> Salvaged:
     """The picture as far as it can be drawn: of each tile the steps that are left, grey where there are none."""
     header = remains.header
-    boxes = _boxes(header, remains.grid)
+    boxes, terms = _boxes(header, remains.grid), Terms.of(header, remains.grid)
     pairs = zip(boxes, remains.tiles, strict=True)
-    parts = in_threads(lambda pair: _remaining_latents(model, header, *pair), pairs, model.device)
+    parts = in_threads(lambda pair: _remaining(model, terms, *pair), pairs, model.device)
     whole = Box.whole(header.height, header.width)
-    pixels = draw_tiles(model, boxes, [y_hat for y_hat, _ in parts], whole, header.gain_index, header.depth)
+    pixels = draw_tiles(model, boxes, [part for part, _ in parts], whole, terms)
     problem = None if remains.problem is None else str(remains.problem)
-    return Salvaged(pixels, tuple(count for _, count in parts), model.prior.steps, problem)
+    return Salvaged(pixels, tuple(count for _, count in parts), model.step_count(terms), problem)
 
 
 def _boxes(header: Header, grid: Grid | None) -> list[Box]:
@@ -119,25 +120,24 @@ def _boxes(header: Header, grid: Grid | None) -> list[Box]:
     return [whole] if grid is None else tiles(whole, grid.side)
 
 
-def _checked_latents(model: CodingModel, header: Header, box: Box, tile: Tile) -> Tensor:
+def _checked(model: TileModel, terms: Terms, box: Box, tile: Tile) -> Tensor:
     try:
-        y_hat, crc = model.decode_latents(tile.steps, header.gain_index, box.height, box.width)
+        part, crc = model.decode_tile(tile.steps, box, terms)
     except CoderError as error:
         raise FormatError(f"coded data is damaged: {error}") from None
     if crc != tile.symbols_crc:
         raise FormatError("coded data is damaged: the symbols do not match their checksum")
-    return y_hat
+    return part
 
 
-def _remaining_latents(model: CodingModel, header: Header, box: Box, tile: Tile) -> tuple[Tensor, int]:
-    """Latents of a tile, and from how many of its steps: from none where what there is cannot be right."""
+def _remaining(model: TileModel, terms: Terms, box: Box, tile: Tile) -> tuple[Tensor, int]:
+    """What is decoded of a tile, and from how many of its steps: from none where what there is cannot be right."""
     try:
-        y_hat, crc = model.decode_latents(tile.steps, header.gain_index, box.height, box.width, partial=True)
+        part, crc = model.decode_tile(tile.steps, box, terms, partial=True)
     except CoderError:
         pass
     else:
-        whole = len(tile.steps) == model.prior.steps
+        whole = len(tile.steps) == model.step_count(terms)
         if tile.steps and not (whole and tile.symbols_crc is not None and crc != tile.symbols_crc):
-            return y_hat, len(tile.steps)
-    size = box.inside(box).latents()
-    return torch.zeros(1, model.transforms.config.latents, size.height, size.width, device=model.device), 0
+            return part, len(tile.steps)
+    return model.nothing(box), 0

@@ -66,7 +66,11 @@ class Box:
 
     def latents(self) -> "Box":
         """The latents of its pixels. Its corner lies on their grid."""
-        return Box(self.top // STRIDE, self.left // STRIDE, -(-self.bottom // STRIDE), -(-self.right // STRIDE))
+        return self.divided(STRIDE)
+
+    def divided(self, stride: int) -> "Box":
+        """The same in squares of `stride` pixels. Its corner lies on their grid."""
+        return Box(self.top // stride, self.left // stride, -(-self.bottom // stride), -(-self.right // stride))
 
 
 def tiles(area: Box, side: int) -> list[Box]:

@@ -5,10 +5,12 @@ from torch import Tensor, nn
 
 from ..kernels.exponential import SCORE_BITS
 from .exact import ExactConvolution, ExactDepthwise, ExactKnots, ExactPointwise, ExactWindowBias
+from .exact_interlaced import ExactInterlaced
 from .exact_prior import ExactPrior
 from .fixed import ACTIVATION_LIMIT, FEATURE_BITS, MAX_SHIFT, WEIGHT_LIMIT
 from .float_twin import FLOAT, FloatConvolution, FloatDepthwise, FloatKnots, FloatPointwise, FloatWindowBias
 from .hyperprior import ExactHyperprior, Hyperprior
+from .interlaced import Interlaced
 from .prior import LatentPrior
 
 
@@ -22,6 +24,13 @@ def to_exact(twin: LatentPrior) -> ExactPrior:
 def to_exact_hyperprior(twin: Hyperprior) -> ExactHyperprior:
     """Likewise for the models of the hyperprior papers."""
     network = ExactHyperprior(twin.config)
+    _convert(twin, network)
+    return network
+
+
+def to_exact_interlaced(twin: Interlaced) -> ExactInterlaced:
+    """Likewise for the network of lossless coding."""
+    network = ExactInterlaced(twin.config)
     _convert(twin, network)
     return network
 

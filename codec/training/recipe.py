@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +58,7 @@ class Recipe:
 
         Raises ValueError naming an unknown, mistyped or impossible key.
         """
-        try:
-            values = tomllib.loads(path.read_text())
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{path}: not TOML: {error}") from None
-        for change in changes:
-            try:
-                extra = tomllib.loads(change)
-            except tomllib.TOMLDecodeError:
-                raise ValueError(f"{change!r} is not key=value with a TOML value") from None
-            model = values.get("model", {}) | extra.pop("model", {})
-            values |= extra | {"model": model}
-        return cls.from_dict(values)
+        return cls.from_dict(changed(path, changes, "model"))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":
@@ -77,15 +66,34 @@ class Recipe:
         model = values.pop("model", None)
         if not isinstance(model, dict):
             raise ValueError("a recipe needs a [model] table")
-        return cls(model=ModelConfig(**_checked(ModelConfig, model)), **_checked(cls, values))
+        return cls(model=ModelConfig(**checked(ModelConfig, model)), **checked(cls, values))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def _checked(kind: type, values: dict[str, Any]) -> dict[str, Any]:
+def changed(path: Path, changes: Sequence[str], table: str) -> dict[str, Any]:
+    """The values of a TOML file after changes `key=value` or `TABLE.key=value`. Raises ValueError where it is none."""
+    try:
+        values = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: not TOML: {error}") from None
+    for change in changes:
+        try:
+            extra = tomllib.loads(change)
+        except tomllib.TOMLDecodeError:
+            raise ValueError(f"{change!r} is not key=value with a TOML value") from None
+        sizes = values.get(table, {}) | extra.pop(table, {})
+        values |= extra | {table: sizes}
+    return values
+
+
+def checked(kind: type, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a dataclass. Raises ValueError naming one that is absent, unknown or mistyped."""
     types = {field.name: field.type for field in fields(kind)}
-    absent = [f.name for f in fields(kind) if f.default is MISSING and f.name not in values and f.name != "model"]
+    absent = [
+        f.name for f in fields(kind) if f.default is MISSING and f.name not in values and not is_dataclass(f.type)
+    ]
     if absent:
         raise ValueError(f"missing {', '.join(absent)}")
     for key, value in values.items():

@@ -9,6 +9,8 @@ from ...datasets.folders import data_root
 from ...datasets.photographs import is_permissive, photographs, split_photographs
 from .crops import Crops
 from .loop import Session, train
+from .lossless import train_lossless
+from .lossless_recipe import LosslessRecipe, is_lossless
 from .recipe import Recipe
 from .update import Mode
 from .validation import CROP
@@ -22,9 +24,12 @@ def run_training(
 
     Raises ValueError for a bad recipe, folder, start or budget, before anything is trained.
     """
-    recipe = Recipe.read(recipe_path, changes)
+    lossless = is_lossless(recipe_path)
+    recipe = (LosslessRecipe if lossless else Recipe).read(recipe_path, changes)
     if session.minutes <= 0 or (session.pause_minutes is not None and session.pause_minutes <= 0):
         raise ValueError("a budget of minutes must be positive")
+    if lossless and (session.resume or session.start is not None or session.pause_minutes is not None):
+        raise ValueError("the lossless model is trained in one run from the start")
     if checkpoint.exists() and not session.resume:
         raise ValueError(f"{checkpoint} exists; go on with --resume, or name another")
     if session.resume and not checkpoint.exists():
@@ -39,6 +44,11 @@ def run_training(
         kept = [photograph for photograph in kept if is_permissive(photograph.licence)]
         if not kept:
             raise ValueError("no photograph has a licence known to be permissive")
+    if isinstance(recipe, LosslessRecipe):
+        device = torch.device("cpu")
+        pictures, held = Crops(kept, recipe.crop, device), Crops(held_out, recipe.crop, device)
+        train_lossless(recipe, pictures, held, checkpoint, session.minutes, session.steps)
+        return
     workers = Workers.join()
     try:
         pictures = Crops(kept, recipe.crop, workers.device)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -165,11 +165,21 @@ class Update:
             tensor.copy_(old)
 
 
-def _trained(model: Model) -> list[nn.Parameter]:
+class Pace(Protocol):
+    """Of a recipe, how fast to learn."""
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    @property
+    def warmup_steps(self) -> int: ...
+
+
+def _trained(model: nn.Module) -> list[nn.Parameter]:
     return [p for p in model.parameters() if p.requires_grad]
 
 
-def new_optimiser(model: Model, recipe: Recipe) -> Optimizer:
+def new_optimiser(model: nn.Module, recipe: Pace) -> Optimizer:
     """Adam with a short second-moment memory; its learning rate is a tensor that every step sets."""
     parameters = _trained(model)
     device = parameters[0].device
@@ -185,7 +195,7 @@ def new_optimiser(model: Model, recipe: Recipe) -> Optimizer:
     return optimiser
 
 
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+def learning_rate(recipe: Pace, step: int, steps: int) -> float:
     """Linear warm-up, then a cosine to zero at the last step."""
     warm = min(1.0, (step + 1) / recipe.warmup_steps)
     return recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -1,0 +1,78 @@
+"""The model of lossless coding: colours to whole numbers, and their samples coded one level after another."""
+
+import torch
+from torch import Tensor
+
+from ..entropy import interlaced_walk
+from ..entropy.coder import CoderError, RowCoder
+from ..entropy.exact_interlaced import ExactInterlaced, TilePlanes
+from ..entropy.interlacing import level_count
+from ..entropy.tables import Rows
+from ..formats.pictures import Samples
+from .colour import to_planes, to_samples
+from .tile_model import CodedTile, Terms
+from .tiles import Box
+
+_ROWS_AT_ONCE = 512  # of pixels that are drawn
+
+
+class LosslessModel:
+    """A `TileModel`; what its tiles decode to are Y, Co, Cg, int16 (3, H, W). Threads may share it."""
+
+    stride = 1
+    synthesis_margin = 0
+
+    def __init__(self, network: ExactInterlaced, rows: Rows, device: torch.device) -> None:
+        """Raises ValueError when a bound of its arithmetic does not hold."""
+        network.prepare(device)
+        self.network = network
+        self.coder = RowCoder(rows, 0)
+        self.device = device
+
+    def source(self, pixels: Samples, depth: int) -> Tensor:
+        return torch.from_numpy(pixels)
+
+    def encode_tile(self, source: Tensor, tile: Box, terms: Terms, iterations: int) -> CodedTile:
+        if iterations:
+            raise ValueError("lossless coding is done in one pass, without effort")
+        rgb = source[tile.slices].permute(2, 0, 1)
+        planes = to_planes(rgb.to(torch.int32), terms.depth).to(torch.int16)
+        sizes = _sizes(tile, terms)
+        steps, crc = interlaced_walk.encode(self.network, self.coder, planes.numpy(), sizes, self.device)
+        return CodedTile(steps, crc, planes)
+
+    def decode_tile(
+        self, steps: tuple[bytes, ...], tile: Box, terms: Terms, partial: bool = False
+    ) -> tuple[Tensor, int]:
+        found, crc = interlaced_walk.decode(self.network, self.coder, steps, _sizes(tile, terms), self.device, partial)
+        planes = torch.from_numpy(found)
+        if not partial and int(to_samples(planes, terms.depth).max()) >= 1 << terms.depth:
+            raise CoderError(f"a sample of more than {terms.depth} bits")
+        return planes, crc
+
+    def nothing(self, tile: Box) -> Tensor:
+        return torch.zeros(3, tile.height, tile.width, dtype=torch.int16)
+
+    def step_count(self, terms: Terms) -> int:
+        return level_count(terms.side) + 1
+
+    def draw_area(self, plane: Tensor, held: Box, area: Box, terms: Terms) -> Tensor:
+        kind = torch.uint8 if terms.depth == 8 else torch.uint16
+        pixels = torch.empty(area.height, area.width, 3, dtype=kind)
+        own = plane[:, *area.inside(held).slices]
+        for top in range(0, area.height, _ROWS_AT_ONCE):
+            rows = slice(top, top + _ROWS_AT_ONCE)
+            samples = _limited(to_samples(own[:, rows], terms.depth), terms.depth)
+            pixels[rows] = samples.permute(1, 2, 0).to(kind)
+        return pixels
+
+
+def _sizes(tile: Box, terms: Terms) -> TilePlanes:
+    return TilePlanes(tile.height, tile.width, 1 if terms.grey else 3, terms.depth, level_count(terms.side))
+
+
+def _limited(samples: Tensor, depth: int) -> Tensor:
+    """Samples of previews, which may be a little below 0, that is, near 2**16, or above the highest."""
+    highest = (1 << depth) - 1
+    below = samples > (0xFFFF + highest) // 2
+    return samples.clamp_max(highest).masked_fill(below & (samples > highest), 0)
