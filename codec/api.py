@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ..formats.pictures import Samples
-    from .codec import Codec, Device, Region
+    from .codec import Codec, Device, Rate, Region
     from .samples import ImageLike
     from .targets import Target
     from .tile_coding import Salvaged
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 class Info:
     """What a file says of itself without being decoded.
 
-    `quality` is None for a model of one rate; `weights` is hexadecimal, `standing` is what they are to this version;
-    `step_bytes` starts with z's; `tile` is the side of the tiles in pixels, None for a picture of one. `planes` are
-    grey or RGB, with alpha or without, of `depth` bits; the bytes of what is kept beside them are 0 where it is absent.
+    `quality` is None for a model of one rate and where nothing is lost; `weights` is hexadecimal, `standing` is what
+    they are to this version; `step_bytes` starts with z's; `tile` is the side of the tiles in pixels, None for a
+    picture of one. `planes` are grey or RGB, with alpha or without, of `depth` bits; the bytes of what is kept beside
+    them are 0 where it is absent.
     """
 
     width: int
     height: int
     quality: float | None
+    lossless: bool
     model: str
     model_id: int
     weights: str
@@ -51,7 +53,7 @@ class Info:
 
 def encode(
     image: "ImageLike",
-    quality: float | None = None,
+    quality: "Rate | None" = None,
     model: str = "base",
     effort: int = 0,
     tile: int | None = None,
@@ -59,7 +61,8 @@ def encode(
 ) -> bytes:
     """Compress a picture: uint8 or uint16 array or tensor, or PIL image; quality 0 to 100, None is 75; effort 0 to 9.
 
-    See `Codec.encode`; for a `target` in place of a quality, `targets.encode_to`.
+    Of quality "lossless" every sample comes back as it is. See `Codec.encode`; for a `target` in place of a quality,
+    `targets.encode_to`.
     """
     if target is None:
         return codec(model, "auto").encode(image, quality, effort=effort, tile=tile)
@@ -111,13 +114,14 @@ def info(data: bytes) -> Info:
     standing: Standing
     try:
         entry = by_file(header.model_id, header.weights_hash)
-        name, standing, one_rate = entry.name, entry.standing, entry.one_rate
+        name, standing, one_rate, lossless = entry.name, entry.standing, entry.one_rate, entry.lossless
     except UnsupportedError:
-        name, standing, one_rate = "unknown", "unlisted", False
+        name, standing, one_rate, lossless = "unknown", "unlisted", False, False
     return Info(
         width=header.width,
         height=header.height,
         quality=None if one_rate else header.quality,
+        lossless=lossless,
         model=name,
         model_id=header.model_id,
         weights=header.weights_hash.hex(),

@@ -15,7 +15,7 @@ from ..formats.container import DEFAULT_MAX_PIXELS, MAGIC, unpack
 from ..formats.errors import LcodecError
 from ..formats.files import read_input, write_output
 from .api import codec, codec_for
-from .codec import Device
+from .codec import Device, Rate
 
 SUFFIX = ".lcc"
 
@@ -27,7 +27,7 @@ class Batch:
     source: Path
     target: Path
     suffix: str | None = None
-    quality: float | None = None
+    quality: Rate | None = None
     model: str = "base"
     effort: int = 0
     tile: int | None = None

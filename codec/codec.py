@@ -22,9 +22,8 @@ from ..formats.errors import ModelError
 from ..formats.grid import check_tile_side
 from ..formats.pictures import Picture, Samples
 from .alpha import fill_transparent, pack_alpha
-from .coding_model import CodingModel
 from .former_jpeg import former_jpeg_quality
-from .model_file import unpack_model
+from .model_file import load_model
 from .registry import by_file, by_name
 from .samples import ImageLike, as_picture, samples_of
 from .tile_coding import (
@@ -36,6 +35,7 @@ from .tile_coding import (
     salvage_tiles,
     verify_tiles,
 )
+from .tile_model import TileModel
 from .tiles import Box
 from .weights_cache import read_weights
 
@@ -43,6 +43,7 @@ DEFAULT_QUALITY = 75.0
 EFFORT_ITERATIONS = (0, 10, 20, 40, 60, 100, 160, 240, 350, 500)  # of refinement, by effort
 
 Device = Literal["auto", "cpu", "cuda"]
+Rate = float | Literal["lossless"]  # a quality, or none lost
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
@@ -56,7 +57,7 @@ class Codec:
         """
         self.entry = by_name(model)
         self.device = _device(device)
-        self._model = unpack_model(read_weights(self.entry), self.device)
+        self._model: TileModel = load_model(read_weights(self.entry), self.device)
 
     @property
     def weights(self) -> str:
@@ -66,7 +67,7 @@ class Codec:
     def encode(
         self,
         image: ImageLike,
-        quality: float | None = None,
+        quality: Rate | None = None,
         comment: str | None = None,
         effort: int = 0,
         tile: int | None = None,
@@ -81,6 +82,8 @@ class Codec:
                 RGB and alpha; or a PIL image or what `read_picture` made of a file, whose ICC, EXIF and XMP are kept.
                 Any size from 1x1; uint16 is 16 bits. Alpha is kept without loss, colours that it hides are not.
             quality: 0 to 100, real; stored in steps of 100/8192. None is 75, and all that a model of one rate takes.
+                "lossless" is coded by the model of that name, whichever this one is, and comes back bit for bit, with
+                the colours that alpha hides.
             comment: text stored beside the picture.
             effort: 0 to 9; above 0, the latents of this picture are refined (`refinement`) in EFFORT_ITERATIONS passes
                 forward and back, each longer than encoding it once; a decoder has no more to do than before.
@@ -93,12 +96,14 @@ class Codec:
                 no use for.
             UnsupportedError: for a PIL image of several frames, or whose file has more than 8 bits of a colour.
         """
+        if quality == "lossless" and not self.entry.lossless:
+            return self._lossless.encode(image, None, comment, effort, tile)
         picture = as_picture(image)
         gain_index = self._gain_index(quality)
         iterations = _iterations(effort)
         if tile is not None:
             check_tile_side(tile)
-        if picture.alpha is not None:
+        if picture.alpha is not None and not self.entry.lossless:
             picture = replace(picture, pixels=fill_transparent(picture.pixels, picture.alpha))
         if comment is not None:
             picture = replace(picture, metadata=replace(picture.metadata, comment=comment))
@@ -117,7 +122,11 @@ class Codec:
         error, other_error = self._squared_error(pixels, coded), lattice._squared_error(pixels, other_coded)
         return other if other_error <= error else data
 
-    def _gain_index(self, quality: float | None) -> int:
+    def _gain_index(self, quality: Rate | None) -> int:
+        if self.entry.lossless:
+            if quality not in (None, "lossless"):
+                raise ValueError(f"{self.entry.full_name} codes without loss: there is no quality to choose")
+            return 0
         if not self.entry.one_rate:
             return gain_index_of(DEFAULT_QUALITY if quality is None else quality)
         if quality is not None:
@@ -193,13 +202,20 @@ class Codec:
         assert self.entry.former_jpegs is not None
         return Codec(self.entry.former_jpegs, "cpu" if self.device.type == "cpu" else "cuda")
 
-    def _model_of(self, header: Header) -> CodingModel:
-        """The model, of the two that `encode` writes files with, that a file names. Raises ModelError for another."""
+    @cached_property
+    def _lossless(self) -> "Codec":
+        """The codec of "lossless", loaded when first needed."""
+        return Codec("lossless", "cpu" if self.device.type == "cpu" else "cuda")
+
+    def _model_of(self, header: Header) -> TileModel:
+        """The model, of those that `encode` writes files with, that a file names. Raises ModelError for another."""
         entry = by_file(header.model_id, header.weights_hash)
         if entry == self.entry:
             return self._model
         if self.entry.former_jpegs == entry.name:
             return self._former_jpegs._model_of(header)
+        if entry.lossless and not self.entry.lossless:
+            return self._lossless._model_of(header)
         raise ModelError(f"the file was written with {entry.full_name!r}, and this codec is {self.entry.full_name!r}")
 
 
@@ -210,7 +226,7 @@ def _area(region: Region, header: Header) -> Box:
     return Box(y, x, y + height, x + width)
 
 
-def gain_index_of(quality: float) -> int:
+def gain_index_of(quality: Rate) -> int:
     """Quality 0 to 100 in the fixed-point steps that a file stores. Raises ValueError outside."""
     if (
         isinstance(quality, bool)

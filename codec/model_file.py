@@ -19,11 +19,11 @@ from ..entropy.tables import Rows
 from ..formats.errors import ModelError
 from .coding_model import CodingModel
 from .gdn_model import GdnConfig, GdnTransforms
+from .lossless_file import FORMAT, METADATA, TRANSFORM, built_lossless
+from .lossless_model import LosslessModel
 from .model import ModelConfig, Transforms, tensors_under
 from .quality import LAMBDAS
 
-_FORMAT = "lcodec model 1"
-_METADATA = "lcodec"
 _TRANSFORMS, _PRIOR, _ENTRIES, _SIZES = "transforms.", "prior.", "rows.entries", "rows.sizes"
 
 
@@ -44,23 +44,33 @@ def pack_model(
     config = asdict(transforms.config)
     if config["transform"] == "gated":  # as in files from before there was another
         del config["transform"]
-    about: dict[str, Any] = {"format": _FORMAT, "config": config, "first_row": first_row}
+    about: dict[str, Any] = {"format": FORMAT, "config": config, "first_row": first_row}
     if lambdas != LAMBDAS:
         about["lambdas"] = lambdas
     # One key only: safetensors writes several in random order, and the bytes are the model's identity.
-    metadata = {_METADATA: json.dumps(about)}
+    metadata = {METADATA: json.dumps(about)}
     return save({name: value.contiguous() for name, value in tensors.items()}, metadata)
 
 
 def unpack_model(data: bytes, device: torch.device) -> CodingModel:
+    """A model with transforms, ready to code on `device`. Raises as `load_model`, and for the lossless model."""
+    model = load_model(data, device)
+    if isinstance(model, LosslessModel):
+        raise ModelError("cannot use the model file: it has no transforms, but codes without loss")
+    return model
+
+
+def load_model(data: bytes, device: torch.device) -> CodingModel | LosslessModel:
     """A model ready to code on `device`. Raises ModelError when the file is not a model or its bounds do not hold."""
     try:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        about = json.loads(header["__metadata__"][_METADATA])
-        if about["format"] != _FORMAT:
+        about = json.loads(header["__metadata__"][METADATA])
+        if about["format"] != FORMAT:
             raise ModelError(f"model file of another format: {about['format']!r}")
-        transforms, prior = _built(about["config"])
         tensors = load(data)
+        if about["config"].get("transform") == TRANSFORM:
+            return built_lossless(about["config"], tensors, device)
+        transforms, prior = _built(about["config"])
         transforms.load_state_dict(tensors_under(tensors, _TRANSFORMS))
         prior.load_state_dict(tensors_under(tensors, _PRIOR))
         rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy(), prior.n_rows)

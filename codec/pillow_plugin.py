@@ -52,7 +52,8 @@ class LcodecImageFile(ImageFile.ImageFile):
 def register_pillow() -> None:
     """Let `Image.open` read and `Image.save` write .lcc files, in this process; calling it again changes nothing.
 
-    `image.save("a.lcc", quality=60)` takes `quality`, `model` and `effort` as `lcodec.encode` does.
+    `image.save("a.lcc", quality=60)`, or `quality="lossless"`, takes `quality`, `model` and `effort` as `lcodec.encode`
+    does.
     """
     Image.register_open(FORMAT, LcodecImageFile, lambda prefix: prefix.startswith(MAGIC))
     Image.register_save(FORMAT, _save)

@@ -27,7 +27,8 @@ class Entry:
     """A model with certain weights. `sha256` is as much of their digest as is known: 64 digits, or a file's 16.
 
     `former_jpegs` names the model that the encoder may use in its place for pictures that were JPEGs before. A model of
-    `one_rate` was trained for it and has no quality to choose.
+    `one_rate` was trained for it and has no quality to choose; of a `lossless` one, decoded pictures are what they were
+    made of.
     """
 
     wire_id: int
@@ -37,6 +38,7 @@ class Entry:
     description: str
     former_jpegs: str | None = None
     one_rate: bool = False
+    lossless: bool = False
 
     def __post_init__(self) -> None:
         # The digits become part of a file name and of an address: nothing else may come in with them.
@@ -98,6 +100,15 @@ MODELS = (
         "shipped",
         "base of 0.6 with twice the blocks",
         former_jpegs="lattice",
+    ),
+    Entry(
+        8,
+        "lossless",
+        "9d2f9470bd13760c174ff91a632717065a85c25487874a99d02e90989199c40a",
+        "shipped",
+        "that of -q lossless: every sample comes back as it is",
+        one_rate=True,
+        lossless=True,
     ),
 )
 RETIRED = (

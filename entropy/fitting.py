@@ -19,20 +19,23 @@ _PRIOR_SYMBOLS = 200.0
 class RowCounter:
     """Counts symbols by table row, in the place of a `coder.RowCoder` that writes them."""
 
-    def __init__(self, rows: Rows, first_row: int) -> None:
+    def __init__(self, rows: Rows, first_row: int, symmetric: bool = True) -> None:
+        """symmetric: a symbol and its negative count as one half each."""
         self.first_row = first_row
+        self._symmetric = symmetric
         self._rows = rows
         self._counts = [np.zeros(frequencies.size) for frequencies in rows.frequencies]
         self._pending = [np.zeros(frequencies.size) for frequencies in rows.frequencies]
 
     def push(self, symbols: Symbols, row: npt.NDArray[np.int16]) -> bytes:
-        """Count symbols (n,) with their rows (n,). A symbol and its negative count as one half each."""
+        """Count symbols (n,) with their rows (n,)."""
         for r in np.unique(row[row >= self.first_row]).tolist():
             bound = self._rows.bound(r)
             values = symbols[row == r].astype(np.int64)
             inside = values[np.abs(values) <= bound]
             counted = np.bincount(inside + bound, minlength=2 * bound + 2).astype(np.float64)
-            counted[:-1] = (counted[:-1] + counted[-2::-1]) / 2
+            if self._symmetric:
+                counted[:-1] = (counted[:-1] + counted[-2::-1]) / 2
             counted[-1] = values.size - inside.size
             self._pending[r] += counted
         return b""

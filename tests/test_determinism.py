@@ -27,7 +27,7 @@ ENVIRONMENTS = {
 }
 
 
-NAMES = [entry.name for entry in MODELS]
+NAMES = [entry.name for entry in MODELS if not entry.lossless]
 PROBED = [*NAMES, *CONTEXTS]
 
 

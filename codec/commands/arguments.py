@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from ...formats.container import DEFAULT_MAX_PIXELS
 
@@ -60,6 +61,10 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return value
+
+
+def rate(text: str) -> float | Literal["lossless"]:
+    return "lossless" if text == "lossless" else float(text)
 
 
 def numbers(text: str) -> tuple[float, ...]:

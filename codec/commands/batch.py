@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from ...formats.errors import LcodecError
-from .arguments import Verbs, add_limit, add_machine, positive, say, show_progress
+from .arguments import Verbs, add_limit, add_machine, positive, rate, say, show_progress
 
 
 def add_batch_verb(verbs: Verbs) -> None:
@@ -15,7 +15,7 @@ def add_batch_verb(verbs: Verbs) -> None:
     batch.add_argument("--jobs", type=positive, default=1, help="files at a time, each in a process (default 1)")
     batch.add_argument("--ray", action="store_true", help="on a Ray cluster, by $RAY_ADDRESS, or on a local one")
     batch.add_argument("--decode", metavar="SUFFIX", help="decompress to pictures of this kind, such as .png")
-    batch.add_argument("-q", "--quality", type=float, help="0 to 100, real (default 75)")
+    batch.add_argument("-q", "--quality", type=rate, help="0 to 100, real, or lossless (default 75)")
     batch.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
     batch.add_argument("--effort", type=int, default=0, help="0 to 9 (default 0)")
     batch.add_argument("--tile", type=positive, metavar="SIDE", help="as for encode")

@@ -14,7 +14,7 @@ from ...formats.metadata import Metadata
 if TYPE_CHECKING:
     from ...formats.pictures import Samples
 
-from .arguments import Verbs, add_input, add_limit, add_machine, add_output, positive, say, start_torch
+from .arguments import Verbs, add_input, add_limit, add_machine, add_output, positive, rate, say, start_torch
 from .sizes import parse_size
 
 
@@ -22,12 +22,12 @@ def add_picture_verbs(verbs: Verbs) -> None:
     encode = verbs.add("encode", _encode, "compress a picture")
     add_input(encode, "picture: PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or still GIF; - is standard input")
     add_output(encode, "coded file; - is standard output")
-    rate = encode.add_mutually_exclusive_group()
-    rate.add_argument("-q", "--quality", type=float, help="0 to 100, real (default 75)")
-    rate.add_argument("--size", type=_size, help="the best quality within so many bytes, such as 200kB")
-    rate.add_argument("--bpp", type=float, help="the same in bits per pixel")
-    rate.add_argument("--psnr", type=float, metavar="DB", help="the lowest quality with so many decibels")
-    rate.add_argument("--ssim", type=float, help="the lowest quality with such an SSIM, below 1")
+    wanted = encode.add_mutually_exclusive_group()
+    wanted.add_argument("-q", "--quality", type=rate, help="0 to 100, real, or lossless (default 75)")
+    wanted.add_argument("--size", type=_size, help="the best quality within so many bytes, such as 200kB")
+    wanted.add_argument("--bpp", type=float, help="the same in bits per pixel")
+    wanted.add_argument("--psnr", type=float, metavar="DB", help="the lowest quality with so many decibels")
+    wanted.add_argument("--ssim", type=float, help="the lowest quality with such an SSIM, below 1")
     encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
     encode.add_argument("--effort", type=int, default=0, help="0 to 9: smaller files for more time (default 0)")
     encode.add_argument(
@@ -152,7 +152,8 @@ def _info(options: argparse.Namespace) -> None:
         print(json.dumps(asdict(about)))
         return
     print(f"size      {about.width} x {about.height}")
-    print("quality   " + ("of one rate" if about.quality is None else f"{about.quality:.2f}"))
+    without = "lossless" if about.lossless else "of one rate"
+    print("quality   " + (without if about.quality is None else f"{about.quality:.2f}"))
     print(f"model     {about.model} (id {about.model_id}, weights {about.weights}, {about.standing})")
     print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
     print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")

@@ -115,9 +115,15 @@ def _plot(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> None:
     check_output(options.output, options.force)
     from ..export import export
+    from ..lossless_export import export_lossless
+    from ..training.lossless import is_lossless_checkpoint
 
     start_torch(options, 0)
-    model, report = export(Path(options.checkpoint), options.first_row, options.data)
+    checkpoint = Path(options.checkpoint)
+    if is_lossless_checkpoint(checkpoint):
+        model, report = export_lossless(checkpoint, options.data)
+    else:
+        model, report = export(checkpoint, options.first_row, options.data)
     write_output(options.output, model, options.force)
     for line in report:
         say(line)

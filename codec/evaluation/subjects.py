@@ -116,6 +116,8 @@ def ladder(name: str) -> list[Entry]:
     entries = [by_name(part) for part in name.partition("@")[0].split("+")]
     if len(entries) > 1 and not all(entry.one_rate for entry in entries):
         raise ValueError(f"only models of one rate can be joined, not {name}")
+    if any(entry.lossless for entry in entries):
+        raise ValueError(f"{name} codes without loss: it has no curve of rate and distortion")
     return entries
 
 

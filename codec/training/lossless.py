@@ -98,7 +98,7 @@ def train_lossless(
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
         if bool(torch.isfinite(norm)):
             optimiser.step()
-        total, counted = total + float(loss), counted + 1
+        total, counted = total + float(loss.detach()), counted + 1
         done = step + 1
         decay = min(recipe.ema, (1 + step) / (10 + step))
         with torch.no_grad():
