@@ -14,6 +14,7 @@ from lcodec.codec.model import ModelConfig, new_model
 from lcodec.codec.model_file import pack_model, unpack_model
 from lcodec.codec.registry import brought
 from lcodec.codec.training.costs import costs
+from lcodec.codec.training.lossless_recipe import is_lossless
 from lcodec.codec.training.recipe import Recipe
 from lcodec.codec.transforms.dct import DctAnalysis, DctSynthesis, strongest_bands
 from lcodec.codec.transforms.families import FAMILIES
@@ -23,7 +24,7 @@ from lcodec.entropy.tables import gaussian_rows
 from lcodec.formats.container import unpack
 
 LEARNED = [name for name, family in FAMILIES.items() if name != "jpeg"]
-RECIPES = sorted(path.name for path in (ROOT / "codec" / "recipes").glob("*.toml"))
+RECIPES = sorted(p.name for p in (ROOT / "codec" / "recipes").glob("*.toml") if not is_lossless(p))
 SMALL = {"width": 32, "analysis_depth": 2, "synthesis_depth": 2}
 
 
