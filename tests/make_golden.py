@@ -31,8 +31,10 @@ CASES = {
 }
 
 
-# A model imported from a checkpoint of CompressAI; its weights lie beside the folder of the golden files.
+# A model imported from a checkpoint of CompressAI, and the first lossless one; their weights lie beside the folder of the
+# golden files. A lossless file needs no other: it decodes to its source, and what codes it are integers.
 IMPORTED = "compressai-0cea5b54b970f7f7"
+LOSSLESS = "lossless-9d2f9470bd13760c"
 
 
 def symbols_digest(data: bytes, model: str = "tiny") -> str:
@@ -74,6 +76,14 @@ def write(
             handle.write(content)
 
 
+def write_lossless(folder: Path, codec: Codec, source: Samples) -> None:
+    """The two files of the lossless case, in tiles, unless they are there."""
+    if (folder / "lossless.lcc").exists():
+        return
+    (folder / "lossless.source.png").write_bytes(write_picture(source, ".png"))
+    (folder / "lossless.lcc").write_bytes(codec.encode(source, tile=256))
+
+
 def main(folder: Path = GOLDEN) -> None:
     codec = Codec("tiny", "cpu")
     for seed, (name, (height, width, quality, comment, tile)) in enumerate(CASES.items()):
@@ -82,6 +92,7 @@ def main(folder: Path = GOLDEN) -> None:
         os.environ["LCODEC_HOME"] = home
         shutil.copytree(folder.parent, Path(home, "weights"))
         write(folder, "compressai", Codec(IMPORTED, "cpu"), picture(83, 66, 5), None)
+        write_lossless(folder, Codec(LOSSLESS, "cpu"), picture(45, 278, 6))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Golden files pin the bitstream; damaged copies of them must never do more than raise."""
 
 import resource
+import shutil
 import sys
 import warnings
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from checks import GOLDEN
-from make_golden import CASES, symbols_digest
+from make_golden import CASES, LOSSLESS, symbols_digest
 
 from lcodec import Codec, DamageWarning, LcodecError
 from lcodec.formats.container import unpack
@@ -46,6 +47,16 @@ def test_golden_file_is_what_the_encoder_writes(name, codec):
     again = codec.encode(source, quality, comment, tile=tile)
     # The analysis is floating point: another machine may round a latent the other way, so only the size is held.
     assert abs(len(again) - (GOLDEN / f"{name}.lcc").stat().st_size) <= 8
+
+
+def test_lossless_golden_file_is_written_and_read_to_the_bit(tmp_path, monkeypatch):
+    shutil.copytree(GOLDEN.parent, tmp_path / "weights")
+    monkeypatch.setenv("LCODEC_HOME", str(tmp_path))
+    data = (GOLDEN / "lossless.lcc").read_bytes()
+    source = read_picture((GOLDEN / "lossless.source.png").read_bytes()).pixels
+    lossless = Codec(LOSSLESS, "cpu")
+    assert lossless.encode(source, tile=256) == data
+    assert np.array_equal(lossless.decode(data), source)
 
 
 def test_truncation_at_every_byte_is_an_error(codec):
