@@ -31,8 +31,8 @@ CASES = {
 }
 
 
-# A model imported from a checkpoint of CompressAI, and the first lossless one; their weights lie beside the folder of the
-# golden files. A lossless file needs no other: it decodes to its source, and what codes it are integers.
+# A model imported from a checkpoint of CompressAI, and the first lossless one; their weights lie beside the folder of
+# the golden files. A lossless file needs no picture but its source: that is what it decodes to, to the bit.
 IMPORTED = "compressai-0cea5b54b970f7f7"
 LOSSLESS = "lossless-9d2f9470bd13760c"
 

@@ -29,16 +29,11 @@ class Checkpoint:
     skipped: int = 0
 
     def write(self, path: Path, model: Model, average: Model, optimiser: Optimizer) -> None:
-        """Write the checkpoint whole: a temporary name, flushed to the disk, then a rename."""
+        """Write the checkpoint whole."""
         tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
         tensors |= {_AVERAGE + name: value for name, value in average.state_dict().items()}
         tensors |= _optimiser_tensors(optimiser)
-        temporary = path.with_name(path.name + ".partial")
-        meta = json.dumps(asdict(self))
-        save_file({k: v.contiguous().cpu() for k, v in tensors.items()}, temporary, {_META: meta})
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_whole(path, tensors, {_META: json.dumps(asdict(self))})
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
@@ -60,6 +55,15 @@ class Checkpoint:
         average.load_state_dict(tensors_under(tensors, _AVERAGE))
         for name, value in _optimiser_tensors(optimiser).items():
             value.copy_(tensors[name])
+
+
+def write_whole(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file whole: a temporary name, flushed to the disk, then a rename."""
+    temporary = path.with_name(path.name + ".partial")
+    save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary, metadata)
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 def load_average(path: Path) -> tuple[Checkpoint, Model]:

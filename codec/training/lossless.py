@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -11,13 +10,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ...entropy.float_twin import FLOAT
 from ...entropy.interlaced import Interlaced
 from ...entropy.interlaced_rate import picture_bits
 from ..colour import to_planes
+from .checkpoint import write_whole
 from .crops import Crops
 from .lossless_recipe import LosslessRecipe
 from .update import learning_rate, new_optimiser
@@ -43,13 +43,8 @@ class LosslessCheckpoint:
     held_out_bits: float
 
     def write(self, path: Path, network: Interlaced) -> None:
-        """Write the averaged network whole: a temporary name, flushed to the disk, then a rename."""
-        temporary = path.with_name(path.name + ".partial")
-        tensors = {name: value.contiguous().cpu() for name, value in network.state_dict().items()}
-        save_file(tensors, temporary, {_META: json.dumps(asdict(self))})
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        """Write the averaged network whole."""
+        write_whole(path, network.state_dict(), {_META: json.dumps(asdict(self))})
 
     @classmethod
     def read(cls, path: Path) -> "tuple[LosslessCheckpoint, Interlaced]":
