@@ -1,7 +1,7 @@
 """Encoding to a size or a fidelity in place of a quality: a search over qualities, which need few encodings.
 
 The logarithm of the size and PSNR are nearly linear in the quality, so that a line through the two nearest points on
-either side finds the next one to try.
+either side finds the next one to try. While all lie on one side, it is a line of the slope between the last two.
 """
 
 import math
@@ -107,10 +107,15 @@ def _search(
     """The file whose value lies in low ... high; if none does, the nearest below or above it, or that at the end."""
     under: _Tried | None = None
     over: _Tried | None = None
+    last: _Tried | None = None
     guess = _FIRST
     while True:
         data = encode(guess)
         tried = _Tried(guess, data, value_of(data))
+        if last:
+            found = (tried.value - last.value) / (tried.gain_index - last.gain_index)
+            slope = min(4 * slope, max(slope / 4, found))
+        last = tried
         if low <= tried.value <= high:
             return tried
         if tried.value < low:
