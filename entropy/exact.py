@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels import exact as float64_kernels
+from ..kernels.exact_reference import Layer
 from ..kernels.exponential import SCORE_BITS
 from ..kernels.windows import relative_places
 from .fixed import (
@@ -29,15 +30,18 @@ _SCORE_DOWN = 2 * FEATURE_BITS + SCORE_SHIFT - SCORE_BITS
 
 
 class Kernels(Protocol):
-    """What `kernels.exact` and its oracle `kernels.exact_reference` both provide."""
+    """What `kernels.exact`, the carriers beside it and their oracle `kernels.exact_reference` all provide."""
 
     @property
     def CARRIER(self) -> torch.dtype: ...
+    @property
+    def LAYOUT(self) -> torch.memory_format: ...
 
-    def requantiser(self, shift: Tensor) -> Tensor: ...
-    def pointwise(self, x: Tensor, weight: Tensor, bias: Tensor, power: Tensor, /) -> Tensor: ...
-    def depthwise(self, x: Tensor, weight: Tensor, bias: Tensor, power: Tensor, /) -> Tensor: ...
-    def convolution(self, x: Tensor, weight: Tensor, bias: Tensor, power: Tensor, /) -> Tensor: ...
+    def layer(self, weight: Tensor, bias: Tensor, shift: Tensor) -> Layer: ...
+    def depthwise_layer(self, weight: Tensor, bias: Tensor, shift: Tensor) -> Layer: ...
+    def pointwise(self, x: Tensor, layer: Layer) -> Tensor: ...
+    def depthwise(self, x: Tensor, layer: Layer) -> Tensor: ...
+    def convolution(self, x: Tensor, layer: Layer) -> Tensor: ...
     def leaky(self, x: Tensor, slope: int, places: int) -> Tensor: ...
     def gate(self, a: Tensor, b: Tensor, shift: int) -> Tensor: ...
     def gelu(self, x: Tensor, places: int) -> Tensor: ...
@@ -73,7 +77,7 @@ class _ExactLinear(nn.Module):
         self.register_buffer("weight", torch.zeros(outputs, inputs, dtype=torch.int16))
         self.register_buffer("bias", torch.zeros(outputs, dtype=torch.int64))
         self.register_buffer("shift", torch.ones(outputs, dtype=torch.uint8))
-        self._operands: tuple[Tensor, Tensor, Tensor] | None = None
+        self._layer: Layer | None = None
 
     def prepare(self, device: torch.device) -> None:
         """Prove that no sum can overflow and set up the carrier. Raises ValueError for weights that could."""
@@ -87,42 +91,42 @@ class _ExactLinear(nn.Module):
         largest = weight.abs().sum(1) * (ACTIVATION_LIMIT + 1) + self.bias.abs() + half
         if int(largest.max()) >= float64_kernels.SUM_LIMIT:
             raise ValueError("exact layer: a sum could overflow")
-        carrier = self.kernels.CARRIER
-        self._operands = (
-            weight.to(device, carrier),
-            (self.bias + half).to(device, carrier),
-            self.kernels.requantiser(shift.to(device)),
-        )
+        self._layer = self._laid_out(weight.to(device), (self.bias + half).to(device), shift.to(device))
 
-    def operands(self) -> tuple[Tensor, Tensor, Tensor]:
-        assert self._operands is not None, "prepare() comes before use"
-        return self._operands
+    def _laid_out(self, weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
+        return self.kernels.layer(weight, bias, shift)
+
+    def layer(self) -> Layer:
+        assert self._layer is not None, "prepare() comes before use"
+        return self._layer
 
 
 class ExactPointwise(_ExactLinear):
     """1x1 layer on integers: (B, I, H, W) -> (B, O, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.kernels.pointwise(x, *self.operands())
+        return self.kernels.pointwise(x, self.layer())
 
     def of_some(self, x: Tensor, outputs: Tensor) -> Tensor:
         """Only some of the outputs, by their numbers (K,): (B, I, H, W) -> (B, K, H, W)."""
-        weight, bias, power = self.operands()
-        return self.kernels.pointwise(x, weight[outputs], bias[outputs], power[outputs])
+        return self.kernels.pointwise(x, tuple(part[outputs] for part in self.layer()))
 
 
 class ExactDepthwise(_ExactLinear):
     """3x3 depthwise layer on integers: (B, C, H, W) -> same."""
 
+    def _laid_out(self, weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
+        return self.kernels.depthwise_layer(weight, bias, shift)
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.kernels.depthwise(x, *self.operands())
+        return self.kernels.depthwise(x, self.layer())
 
 
 class ExactConvolution(_ExactLinear):
     """3x3 layer on integers: (B, I, H, W) -> (B, O, H, W)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.kernels.convolution(x, *self.operands())
+        return self.kernels.convolution(x, self.layer())
 
 
 class ExactKnots(nn.Module):

@@ -12,6 +12,7 @@ from .exchange import Exchange, decoded
 from .fixed import CONTEXT_SHIFT, FEATURE_BITS, GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN, SCALE_ROWS
 from .memory import Memory
 from .prior import HYPER_STRIDE, LatentPrior, PriorConfig
+from .selection import Selection
 
 
 class ExactPrior(LatentPrior):
@@ -38,33 +39,35 @@ class ExactPrior(LatentPrior):
         features = (z_hat * (1 << (FEATURE_BITS - MEAN_BITS))).clamp_(-(2**15), 2**15 - 1)
         hyper = self.hyper_synthesis(features, gain_index, size)
 
-        y_hat = torch.zeros(config.latents, *size, dtype=kernels.CARRIER, device=device)
+        y_hat = torch.zeros(1, config.latents, *size, dtype=kernels.CARRIER, device=device)
+        y_hat = y_hat.contiguous(memory_format=kernels.LAYOUT)
         memory: Memory = {}
-        for index, mask in enumerate(self.schedule.masks(config.latents, *size, device)):
-            view = self.schedule.view(index, config.latents)[1:]
-            known = (y_hat * (1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT))).clamp_(-(2**15), 2**15 - 1)[None]
-            mean, log_scale = self._of_masked(index, self.context(index, hyper, known, memory), mask[view])
+        for index in range(self.schedule.steps):
+            selection = Selection(self.schedule, index, config.latents, size, device)
+            known = (y_hat * (1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT))).clamp_(-(2**15), 2**15 - 1)
+            mean, log_scale = self._of_selected(index, self.context(index, hyper, known, memory), selection)
             if config.whole_means:
                 mean = kernels.scale_down(mean, MEAN_BITS) * (1 << MEAN_BITS)
-            y_hat[mask] = decoded(exchange("y", mask, mean, rows_of(log_scale, kernels)), mean)
-        return y_hat[None]
+            symbols = exchange("y", selection, mean, rows_of(log_scale, kernels))
+            selection.put(y_hat[0], decoded(symbols, mean))
+        return y_hat
 
-    def _of_masked(self, index: int, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def _of_selected(self, index: int, features: Tensor, selection: Selection) -> tuple[Tensor, Tensor]:
         """(mean, log_scale), each (n,), of the latents that a step codes: `step` would compute those of all places.
 
-        features (1, P, h, w), mask (C, h, w). All channels of a group have the same places.
+        features (1, P, h, w).
         """
-        head, groups, channels = self.heads[index], len(self.schedule.cell), mask.shape[0]
+        head, channels = self.heads[index], self.schedule.channels(index, self.config.latents)
         assert isinstance(head, ExactPointwise)
-        values = torch.empty(2, *mask.shape, dtype=self.kernels.CARRIER, device=features.device)
-        for first in range(min(groups, channels)):
-            places = mask[first].flatten().nonzero()[:, 0]
-            if not len(places):
-                continue
-            own = torch.arange(first, channels, groups, device=features.device)
-            part = head.of_some(features.flatten(2)[:, :, places, None], torch.cat([own, own + channels]))
-            values.flatten(2)[:, own[:, None], places] = part.view(2, len(own), len(places))
-        return values[0][mask], values[1][mask]
+        rows = features[0].flatten(1).t()  # (h w, P)
+        means, log_scales = [], []
+        for block in selection.blocks:
+            own = torch.arange(len(channels), device=features.device)[block.channels.start - channels.start :: block.channels.step]
+            places = rows.index_select(0, block.on_grid).t()[None, :, :, None]
+            mean, log_scale = head.of_some(places, torch.cat([own, own + len(channels)]))[0, :, :, 0].chunk(2)
+            means.append(mean)
+            log_scales.append(log_scale)
+        return selection.ordered(means), selection.ordered(log_scales)
 
 
 def rows_of(log_scale: Tensor, kernels: Kernels) -> Tensor:

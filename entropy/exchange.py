@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .fixed import MEAN_BITS
+from .selection import Selection
 
 Symbols = npt.NDArray[np.int16]
 Plane = Literal["y", "z"]
@@ -20,10 +21,10 @@ Plane = Literal["y", "z"]
 class Exchange(Protocol):
     """One coding step: the int16 symbols (n,) of some latents, from what the model knows of them."""
 
-    def __call__(self, plane: Plane, mask: Tensor | None, mean: Tensor, row: Tensor) -> Symbols:
+    def __call__(self, plane: Plane, selection: Selection | None, mean: Tensor, row: Tensor) -> Symbols:
         """mean: integers with MEAN_BITS places, row: table rows, both (n,) in channel, row, column order.
 
-        mask (C, H, W) says which latents of the plane they are, None is all.
+        `selection` says which latents of the plane they are, None is all.
         """
         ...
 

@@ -18,10 +18,13 @@ later steps see their neighbours. A step with a stride works on the plane of eve
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 Cell = tuple[tuple[tuple[int, ...], ...], ...]
+Places = npt.NDArray[np.intp]
 # What indexes a step's part of a plane (B, M, h, w).
 View = tuple[slice, slice, slice, slice]
 
@@ -60,6 +63,12 @@ class Schedule:
         """The part of the latents that a step works on: its slice, on its grid."""
         channels, grid = self.channels(step, latents), slice(None, None, self.stride(step))
         return slice(None), slice(channels.start, channels.stop), grid, grid
+
+    def places(self, step: int, group: int, height: int, width: int) -> tuple[Places, Places]:
+        """Rows and columns, each (n,), of the latents of a channel group that a step codes, row by row."""
+        cell = np.array(self.cell[group]) == step % len(self.strides)
+        times = -(-height // len(cell)), -(-width // len(cell))
+        return np.nonzero(np.tile(cell, times)[:height, :width])
 
     def masks(self, channels: int, height: int, width: int, device: torch.device) -> list[Tensor]:
         """One boolean mask (channels, height, width) a step; each latent is in exactly one."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from .coder import SYMBOL_LIMIT, CoderError, RowCoder
 from .exchange import Plane, StepModel, Symbols
 from .fixed import MEAN_BITS
+from .selection import Selection
 
 
 class Writer(Protocol):
@@ -39,10 +40,10 @@ def encode(model: StepModel, coder: Writer, y: Tensor, z: Tensor, gain_index: in
     steps: list[bytes] = []
     crc = 0
 
-    def exchange(plane: Plane, mask: Tensor | None, mean: Tensor, row: Tensor) -> Symbols:
+    def exchange(plane: Plane, selection: Selection | None, mean: Tensor, row: Tensor) -> Symbols:
         nonlocal crc
         latents = planes[plane].to(device, torch.float64)
-        values = latents.flatten() if mask is None else latents[0][mask]
+        values = latents.flatten() if selection is None else selection.of(latents[0])
         rounded = torch.floor(values - mean.double() / 2**MEAN_BITS + 0.5)
         rounded = rounded.nan_to_num(0.0).clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT)
         rounded.masked_fill_(row < coder.first_row, 0)
@@ -75,7 +76,7 @@ def decode(
     payloads = iter(steps)
     crc = 0
 
-    def exchange(plane: Plane, mask: Tensor | None, mean: Tensor, row: Tensor) -> Symbols:
+    def exchange(plane: Plane, selection: Selection | None, mean: Tensor, row: Tensor) -> Symbols:
         nonlocal crc
         if (payload := next(payloads, None)) is None:
             return np.zeros(row.numel(), dtype=np.int16)

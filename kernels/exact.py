@@ -11,11 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import exact_reference
+from .exact_reference import Layer
 from .exponential import exponential_table
 from .gelu import gelu_table
 from .windows import from_windows, split_heads, to_windows
 
 CARRIER = torch.float64
+LAYOUT = torch.contiguous_format  # of features in memory, where there is a choice
 SUM_LIMIT = 2**53
 MOST_PLACES = 2**19  # of linear attention, whose sums run over the whole plane
 _MAX_SHIFT = 52
@@ -32,33 +34,41 @@ def check_device(device: torch.device) -> None:
     x[..., 0] = -(2**15)
     bias = torch.randint(-(2**50), 2**50, (24,), generator=generator)
     shift = torch.arange(1, 25)
-    expected = exact_reference.pointwise(x, weight, bias, exact_reference.requantiser(shift))
-    x, weight, bias = x.to(device, CARRIER), weight.to(device, CARRIER), bias.to(device, CARRIER)
-    found = pointwise(x, weight, bias, requantiser(shift.to(device)))
-    sums = torch.matmul(weight, x.flatten(2))
-    plain = torch.einsum("oi,bip->bop", weight.cpu().long(), x.flatten(2).cpu().long())
+    expected = exact_reference.pointwise(x, exact_reference.layer(weight, bias, shift))
+    plain = torch.einsum("oi,bip->bop", weight, x.flatten(2))
+    x = x.to(device, CARRIER)
+    found = pointwise(x, layer(weight.to(device), bias.to(device), shift.to(device)))
+    sums = torch.matmul(weight.to(device, CARRIER), x.flatten(2))
     if not (torch.equal(found.cpu().long(), expected) and torch.equal(sums.cpu().long(), plain)):
         raise ValueError(f"float64 products are not exact on {device}")
 
 
-def requantiser(shift: Tensor) -> Tensor:
-    """What `pointwise` and `depthwise` take in place of integer shifts (O,): exact powers 2**-shift.
+def layer(weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
+    """What the layers below take: int64 weight (O, I), bias (O,) with the rounding half added, and shift (O,).
 
-    They are looked up, since the exponential functions of a device need not be exact even where the result is.
+    Here they become the carrier's, and shifts exact powers 2**-shift. These are looked up, since the exponential
+    functions of a device need not be exact even where the result is.
     """
     powers = torch.tensor([2.0**-s for s in range(_MAX_SHIFT + 1)], dtype=CARRIER)
-    return powers[shift.cpu().long()].to(shift.device)
+    return weight.to(CARRIER), bias.to(CARRIER), powers[shift.cpu()].to(shift.device)
 
 
-def pointwise(x: Tensor, weight: Tensor, bias: Tensor, power: Tensor) -> Tensor:
-    """(B, I, H, W), weight (O, I), bias (O,) with the rounding half added, power (O,) -> (B, O, H, W)."""
+def depthwise_layer(weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
+    """The same of weight (C, 9) for `depthwise`, of which a carrier may think otherwise."""
+    return layer(weight, bias, shift)
+
+
+def pointwise(x: Tensor, layer: Layer) -> Tensor:
+    """(B, I, H, W) and a layer of weight (O, I) -> (B, O, H, W)."""
+    weight, bias, power = layer
     batch, _, height, width = x.shape
     flat = torch.matmul(weight, x.reshape(batch, -1, height * width))  # (B, O, H*W)
     return _requantise(flat, bias[:, None], power[:, None]).view(batch, -1, height, width)
 
 
-def depthwise(x: Tensor, weight: Tensor, bias: Tensor, power: Tensor) -> Tensor:
-    """(B, C, H, W), weight (C, 9) in row-major tap order, zero padding -> (B, C, H, W)."""
+def depthwise(x: Tensor, layer: Layer) -> Tensor:
+    """(B, C, H, W) and a layer of weight (C, 9) in row-major tap order, zero padding -> (B, C, H, W)."""
+    weight, bias, power = layer
     height, width = x.shape[2:]
     padded = F.pad(x, (1, 1, 1, 1))
     total = torch.zeros_like(x, memory_format=torch.contiguous_format)
@@ -68,8 +78,9 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor, power: Tensor) -> Tensor:
     return _requantise(total, bias[:, None, None], power[:, None, None])
 
 
-def convolution(x: Tensor, weight: Tensor, bias: Tensor, power: Tensor) -> Tensor:
-    """3x3 over (B, I, H, W), weight (O, 9 * I), taps in row-major order, zero padding -> (B, O, H, W)."""
+def convolution(x: Tensor, layer: Layer) -> Tensor:
+    """3x3 over (B, I, H, W), a layer of weight (O, 9 * I), taps in row-major order, zero padding -> (B, O, H, W)."""
+    weight, bias, power = layer
     batch, inputs, height, width = x.shape
     padded = F.pad(x, (1, 1, 1, 1))
     total = torch.zeros(batch, weight.shape[0], height * width, dtype=CARRIER, device=x.device)

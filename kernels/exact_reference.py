@@ -9,25 +9,36 @@ from torch import Tensor
 from .exponential import exponential_table
 from .gelu import gelu_table
 
+# A layer's stored integers as a carrier wants them: tensors whose first axis is its outputs.
+Layer = tuple[Tensor, ...]
+
 CARRIER = torch.int64
+LAYOUT = torch.contiguous_format
 _LOW, _HIGH = -(2**15), 2**15 - 1
 
 
-def requantiser(shift: Tensor) -> Tensor:
-    """As `exact.requantiser`: here the shifts themselves."""
-    return shift.to(CARRIER)
+def layer(weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
+    """As `exact.layer`: here the integers themselves."""
+    return weight, bias, shift
 
 
-def pointwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+def depthwise_layer(weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
+    """As `exact.depthwise_layer`."""
+    return layer(weight, bias, shift)
+
+
+def pointwise(x: Tensor, layer: Layer) -> Tensor:
     """As `exact.pointwise`."""
+    weight, bias, shift = layer
     total = torch.zeros(x.shape[0], weight.shape[0], *x.shape[2:], dtype=CARRIER)
     for i in range(weight.shape[1]):
         total += weight[:, i, None, None] * x[:, i : i + 1]
     return _requantise(total, bias, shift)
 
 
-def depthwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+def depthwise(x: Tensor, layer: Layer) -> Tensor:
     """As `exact.depthwise`."""
+    weight, bias, shift = layer
     height, width = x.shape[2:]
     padded = F.pad(x, (1, 1, 1, 1))
     total = torch.zeros(x.shape, dtype=CARRIER)
@@ -37,8 +48,9 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
     return _requantise(total, bias, shift)
 
 
-def convolution(x: Tensor, weight: Tensor, bias: Tensor, shift: Tensor) -> Tensor:
+def convolution(x: Tensor, layer: Layer) -> Tensor:
     """As `exact.convolution`."""
+    weight, bias, shift = layer
     inputs, height, width = x.shape[1:]
     padded = F.pad(x, (1, 1, 1, 1))
     total = torch.zeros(x.shape[0], weight.shape[0], height, width, dtype=CARRIER)

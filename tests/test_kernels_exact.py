@@ -12,9 +12,8 @@ from lcodec.kernels.gelu import gelu_table
 LIMIT = 2**15 - 1
 
 
-def operands(kernels, weight, bias, shift):
-    half = 1 << (shift - 1)
-    return weight.to(kernels.CARRIER), (bias + half).to(kernels.CARRIER), kernels.requantiser(shift)
+def layer(kernels, weight, bias, shift):
+    return kernels.layer(weight, bias + (1 << (shift - 1)), shift)
 
 
 def features(shape, kind, generator):
@@ -36,7 +35,7 @@ def test_layers_equal_the_oracle(kind, size, batch):
         weight = torch.randint(-8127, 8128, (21, inputs), generator=g)
         weight[0] = 8127
         fast, slow = (
-            getattr(kernels, name)(x.to(kernels.CARRIER), *operands(kernels, weight, bias, shift))
+            getattr(kernels, name)(x.to(kernels.CARRIER), layer(kernels, weight, bias, shift))
             for kernels in (exact, exact_reference)
         )
         assert torch.equal(fast.long(), slow)
@@ -132,7 +131,7 @@ def test_requantisation_floors_and_saturates():
     ):
         for kernels in (exact, exact_reference):
             x = torch.full((1, 1, 1, 1), value).to(kernels.CARRIER)
-            out = kernels.pointwise(x, *operands(kernels, one, torch.zeros(1).long(), torch.tensor([shift])))
+            out = kernels.pointwise(x, layer(kernels, one, torch.zeros(1).long(), torch.tensor([shift])))
             assert out.item() == expected
 
 

@@ -1,0 +1,184 @@
+"""Exact integer layers on products of bytes: the carrier for processors with vector instructions for these.
+
+Activations and weights are two bytes each, so a product of matrices is three of bytes, with 32-bit sums. With
+x = 256 xh + xl + 128 and w = 256 wh + wl, all four parts from -128 to 127, and B = bias + 128 sum w,
+
+```
+sum x w + bias = 65536 sum xh wh + 256 (sum xh wl + sum xl wh) + sum xl wl + B
+```
+and with B = 256 b1 + b0, b0 from 0 to 255, what is above its lowest eight bits is
+
+```
+256 sum xh wh + (sum xh wl + sum xl wh) + b1 + ((sum xl wl + b0) >> 8)
+```
+which fits 32 bits where the sum fits 39, so that a shift by 8 or more needs no wider integers. Layers for which that
+does not hold, and attention, run on `exact`. Features are (B, C, H, W) as there, int32, best with channels last.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import exact, exact_reference
+from .exact_reference import Layer, interpolate, scale_down
+
+__all__ = [
+    "CARRIER",
+    "LAYOUT",
+    "add",
+    "attend",
+    "attend_all",
+    "attend_windows",
+    "convolution",
+    "depthwise",
+    "depthwise_layer",
+    "gate",
+    "gelu",
+    "interpolate",
+    "is_exact",
+    "layer",
+    "leaky",
+    "pointwise",
+    "scale_down",
+]
+
+CARRIER = torch.int32
+LAYOUT = torch.channels_last
+_BYTE_BITS = 8
+_LOW, _HIGH = -(2**15), 2**15 - 1
+_SUM_LIMIT = 2**31
+
+
+def is_exact() -> bool:
+    """Known-answer test of products of bytes: older instructions saturate sums of two products at 16 bits."""
+    generator = torch.Generator().manual_seed(0)
+    for rows, inputs, outputs in ((1, 1, 1), (37, 300, 24), (64, 192, 192)):
+        x = torch.randint(-128, 128, (rows, 2 * inputs), generator=generator).to(torch.int8)
+        weight = torch.randint(-128, 128, (outputs, 2 * inputs), generator=generator).to(torch.int8)
+        x[0], weight[0], weight[-1] = 127, -128, 127
+        x[-1] = -128
+        for part in (slice(None), slice(inputs), slice(inputs, None)):
+            found = torch._int_mm(x[:, part], weight[:, part].t())
+            if not torch.equal(found.long(), x[:, part].long() @ weight[:, part].t().long()):
+                return False
+    return True
+
+
+def layer(weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
+    """As `exact.layer`: the bytes (O, 2 I) of weights, lower ones first, b0, b1, and what is left to shift by."""
+    high = (weight + 128) >> _BYTE_BITS
+    low = weight - (high << _BYTE_BITS)
+    whole = bias + 128 * weight.sum(1)
+    # Of every part of the last sum above the largest magnitude.
+    bound = 128 * (257 * high.abs() + 2 * low.abs()).sum(1) + (whole >> _BYTE_BITS).abs() + 2
+    if int(bound.max()) >= _SUM_LIMIT or int(shift.min()) < _BYTE_BITS or int(high.abs().max()) > 127:
+        return exact.layer(weight, bias, shift)
+    parts = whole & 255, whole >> _BYTE_BITS, shift - _BYTE_BITS
+    return torch.cat([low, high], 1).to(torch.int8), *(part.to(CARRIER) for part in parts)
+
+
+def depthwise_layer(weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
+    """As `exact.depthwise_layer`: here in 32 bits."""
+    if int((weight.abs().sum(1) * 2**15 + bias.abs()).max()) >= _SUM_LIMIT:
+        return exact.layer(weight, bias, shift)
+    return weight.to(CARRIER), bias.to(CARRIER), shift.to(CARRIER)
+
+
+def pointwise(x: Tensor, layer: Layer) -> Tensor:
+    """As `exact.pointwise`."""
+    if layer[0].dtype == exact.CARRIER:
+        return exact.pointwise(x.to(exact.CARRIER), layer).to(CARRIER)
+    batch, inputs, height, width = x.shape
+    rows = _product(_bytes(x.permute(0, 2, 3, 1).reshape(-1, inputs)), layer)
+    return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def depthwise(x: Tensor, layer: Layer) -> Tensor:
+    """As `exact.depthwise`."""
+    if layer[0].dtype == exact.CARRIER:
+        return exact.depthwise(x.to(exact.CARRIER), layer).to(CARRIER)
+    weight, bias, shift = layer
+    height, width = x.shape[2:]
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+    taps = weight.t().contiguous()
+    total = padded[:, :height, :width] * taps[0]
+    for tap in range(1, 9):
+        dy, dx = divmod(tap, 3)
+        total.addcmul_(padded[:, dy : dy + height, dx : dx + width], taps[tap])
+    return _requantise(total.add_(bias), shift).permute(0, 3, 1, 2)
+
+
+def convolution(x: Tensor, layer: Layer) -> Tensor:
+    """As `exact.convolution`."""
+    if layer[0].dtype == exact.CARRIER:
+        return exact.convolution(x.to(exact.CARRIER), layer).to(CARRIER)
+    batch, inputs, height, width = x.shape
+    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+    parts = _bytes(padded.reshape(-1, inputs)).view(*padded.shape[:3], 2, inputs)
+    windows = parts.unfold(1, 3, 1).unfold(2, 3, 1)  # (B, H, W, 2, I, 3, 3)
+    rows = windows.permute(0, 1, 2, 3, 5, 6, 4).reshape(batch * height * width, -1)
+    return _product(rows, layer).view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def leaky(x: Tensor, slope: int, places: int) -> Tensor:
+    """As `exact.leaky`, for slopes below 1: those make what is negative larger, and nothing else."""
+    return torch.maximum(x, scale_down(x * slope, places))
+
+
+def gate(a: Tensor, b: Tensor, shift: int) -> Tensor:
+    """As `exact.gate`."""
+    product = (a.clamp_min(0) * b).add_(1 << (shift - 1))
+    return product.bitwise_right_shift_(shift).clamp_(_LOW, _HIGH)
+
+
+def gelu(x: Tensor, places: int) -> Tensor:
+    """As `exact.gelu`."""
+    return exact_reference.gelu(x, places).to(CARRIER)
+
+
+def add(a: Tensor, b: Tensor) -> Tensor:
+    """As `exact.add`."""
+    return (a + b).clamp_(_LOW, _HIGH)
+
+
+def attend(query: Tensor, keys: list[Tensor], values: list[Tensor], head: int, shift: int) -> Tensor:
+    """As `exact.attend`."""
+    tokens = ([part.to(exact.CARRIER) for part in parts] for parts in (keys, values))
+    return exact.attend(query.to(exact.CARRIER), *tokens, head, shift).to(CARRIER)
+
+
+def attend_windows(
+    query: Tensor, key: Tensor, value: Tensor, known: Tensor, bias: Tensor, window: int, shift: int, down: int
+) -> Tensor:
+    """As `exact.attend_windows`."""
+    planes = (plane.to(exact.CARRIER) for plane in (query, key, value))
+    return exact.attend_windows(*planes, known, bias.to(exact.CARRIER), window, shift, down).to(CARRIER)
+
+
+def attend_all(query: Tensor, key: Tensor, value: Tensor, head: int) -> Tensor:
+    """As `exact.attend_all`."""
+    return exact.attend_all(*(plane.to(exact.CARRIER) for plane in (query, key, value)), head).to(CARRIER)
+
+
+def _bytes(rows: Tensor) -> Tensor:
+    """int32 (N, I) -> int8 (N, 2 I): of every row all xh, then all xl."""
+    inputs = rows.shape[1]
+    parts = torch.empty(rows.shape[0], 2 * inputs, dtype=torch.int8)
+    parts[:, :inputs] = rows >> _BYTE_BITS
+    parts[:, inputs:] = rows  # its lowest byte, as a signed one, from which the next line takes 128
+    parts[:, inputs:] ^= -128
+    return parts
+
+
+def _product(x: Tensor, layer: Layer) -> Tensor:
+    """x of `_bytes` (N, 2 I) -> (N, O), requantised."""
+    weight, b0, b1, shift = layer
+    inputs = weight.shape[1] // 2
+    lowest = torch._int_mm(x[:, inputs:], weight[:, :inputs].t()).add_(b0).bitwise_right_shift_(_BYTE_BITS)
+    highest = torch._int_mm(x[:, :inputs], weight[:, inputs:].t())
+    total = torch._int_mm(x, weight.t()).add_(highest, alpha=1 << _BYTE_BITS).add_(lowest).add_(b1)
+    return _requantise(total, shift)
+
+
+def _requantise(total: Tensor, shift: Tensor) -> Tensor:
+    return total.bitwise_right_shift_(shift).clamp_(_LOW, _HIGH)
