@@ -15,13 +15,14 @@ from ..entropy.exact_prior import ExactPrior
 from ..entropy.exchange import StepModel
 from ..entropy.fixed import GAIN_STEPS
 from ..entropy.tables import Rows
+from ..entropy.threads import in_threads
 from ..formats.pictures import Samples
 from .gdn_model import GdnTransforms
 from .model import Transforms
 from .quality import LAMBDAS, weight_of
 from .refinement import Refiner
 from .tile_model import CodedTile, Terms
-from .tiles import TILE_SIDE, WHOLE_PIXELS, Box, in_threads, tiles
+from .tiles import TILE_SIDE, WHOLE_PIXELS, Box, tiles
 from .transforms.frame import STRIDE
 
 

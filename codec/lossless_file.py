@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from ..entropy.carrier import carrier
 from ..entropy.exact_interlaced import ExactInterlaced
 from ..entropy.interlaced import InterlacedConfig
 from ..entropy.tables import Rows
@@ -32,7 +33,8 @@ def pack_lossless(network: ExactInterlaced, rows: Rows) -> bytes:
 
 def built_lossless(config: dict[str, Any], tensors: dict[str, Tensor], device: torch.device) -> LosslessModel:
     """The model of a file's config and tensors. Raises as the constructors do where they do not fit."""
-    network = ExactInterlaced(InterlacedConfig(**{key: value for key, value in config.items() if key != "transform"}))
+    sizes = InterlacedConfig(**{key: value for key, value in config.items() if key != "transform"})
+    network = ExactInterlaced(sizes, carrier(device))
     network.load_state_dict(tensors_under(tensors, _NETWORK))
     rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy(), network.n_rows)
     return LosslessModel(network, rows, device)

@@ -13,6 +13,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from ..entropy.carrier import carrier
+from ..entropy.exact import Kernels
 from ..entropy.exact_prior import ExactPrior
 from ..entropy.hyperprior import ExactHyperprior
 from ..entropy.tables import Rows
@@ -70,7 +72,7 @@ def load_model(data: bytes, device: torch.device) -> CodingModel | LosslessModel
         tensors = load(data)
         if about["config"].get("transform") == TRANSFORM:
             return built_lossless(about["config"], tensors, device)
-        transforms, prior = _built(about["config"])
+        transforms, prior = _built(about["config"], carrier(device))
         transforms.load_state_dict(tensors_under(tensors, _TRANSFORMS))
         prior.load_state_dict(tensors_under(tensors, _PRIOR))
         rows = Rows.unpack(tensors[_ENTRIES].to(torch.int32).numpy(), tensors[_SIZES].numpy(), prior.n_rows)
@@ -80,10 +82,12 @@ def load_model(data: bytes, device: torch.device) -> CodingModel | LosslessModel
         raise ModelError(f"cannot use the model file: {str(error).splitlines()[0]}") from None
 
 
-def _built(config: dict[str, Any]) -> tuple[Transforms, ExactPrior] | tuple[GdnTransforms, ExactHyperprior]:
+def _built(
+    config: dict[str, Any], kernels: Kernels
+) -> tuple[Transforms, ExactPrior] | tuple[GdnTransforms, ExactHyperprior]:
     """The parts of a model, their weights still to be loaded."""
     if config.get("transform") == "gdn":
         gdn = GdnConfig(**config)
-        return GdnTransforms(gdn), ExactHyperprior(gdn.prior())
+        return GdnTransforms(gdn), ExactHyperprior(gdn.prior(), kernels)
     sizes = ModelConfig(**config)
-    return Transforms(sizes), ExactPrior(sizes.prior())
+    return Transforms(sizes), ExactPrior(sizes.prior(), kernels)

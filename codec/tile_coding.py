@@ -14,12 +14,13 @@ import numpy as np
 from torch import Tensor
 
 from ..entropy.coder import CoderError
+from ..entropy.threads import in_threads
 from ..formats.container import Header, Remains, Stream, Tile
 from ..formats.errors import FormatError
 from ..formats.grid import Grid
 from ..formats.pictures import Picture, Samples
 from .tile_model import Terms, TileModel
-from .tiles import Box, in_threads, side_for, tiles
+from .tiles import Box, side_for, tiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,12 @@
-"""Rectangles of a picture: the tiles it is coded in, the windows it is drawn in, and work on many of them at once."""
+"""Rectangles of a picture: the tiles it is coded in, and the windows it is drawn in."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
-from threading import Barrier, Lock
-from typing import TypeVar
-
-import torch
 
 from .transforms.frame import STRIDE
 
 TILE_SIDE = 1024  # of a tile, and of a window
 WHOLE_PIXELS = 2**22  # a picture of at most so many pixels is one tile, and drawn at once
-
-In = TypeVar("In")
-Out = TypeVar("Out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,39 +72,3 @@ def tiles(area: Box, side: int) -> list[Box]:
 def side_for(height: int, width: int) -> int | None:
     """The side of the tiles that a picture is coded in, or None for a picture of one tile."""
     return TILE_SIDE if height * width > WHOLE_PIXELS else None
-
-
-def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.device) -> list[Out]:
-    """`work` of every item, as many at a time as torch has threads on a CPU, each with one."""
-    items = list(items)
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or min(threads, len(items)) == 1:
-        return [work(item) for item in items]
-    with _LOCK:
-        pool = _pool(threads)
-    return list(pool.map(work, items))
-
-
-_LOCK = Lock()
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads for the life of the process in which torch works with one.
-
-    What torch.set_num_threads says is also what threads that begin later go by, so it is said once for all of these,
-    and then taken back: pixels may differ by a level between numbers of threads.
-    """
-    ready = Barrier(threads + 1)
-
-    def begin() -> None:
-        torch.set_num_threads(1)
-        torch.get_num_threads()  # a thread takes the number over when it first asks
-        ready.wait()
-
-    pool = ThreadPoolExecutor(threads, "lcodec", initializer=begin)
-    for _ in range(threads):
-        pool.submit(int)  # each begins a thread, since none is idle yet
-    ready.wait()
-    torch.set_num_threads(threads)
-    return pool

@@ -23,8 +23,10 @@ class PriorBlock(nn.Module):
         self.expand = arithmetic.pointwise(width, 2 * width, FEATURE_BITS)
         self.reduce = arithmetic.pointwise(width if gated else 2 * width, width, FEATURE_BITS, start=0.3)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.arithmetic.add(x, self.leave(self.mix(F.relu(self.enter(x)))))
+    def forward(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
+        """rows: those that are wanted; of the others only the next ones matter."""
+        mixed = self.mix(F.relu(self.enter(x)))
+        x = self.arithmetic.add(x[:, :, rows], self.leave(mixed[:, :, rows]))
         hidden = self.expand(x)
         hidden = self.arithmetic.gate(*hidden.chunk(2, 1)) if self.gated else self.arithmetic.gelu(hidden)
         return self.arithmetic.add(x, self.reduce(hidden))

@@ -15,13 +15,16 @@ from torch import Tensor, nn
 from .arithmetic import Arithmetic
 from .channel_transformer import HEAD_CHANNELS
 from .fixed import FEATURE_BITS
+from .known import Known
 from .memory import Memory
 from .schedule import Schedule
 from .spatial_context import SpatialContext
 
 
 class ChannelGlobal(SpatialContext):
-    """A `contexts.Network` for slices of two steps each."""
+    """A `ContextNetwork` for slices of two steps each."""
+
+    local = False
 
     def __init__(self, arithmetic: Arithmetic, schedule: Schedule, latents: int, width: int) -> None:
         super().__init__(arithmetic, schedule, latents, width)
@@ -32,7 +35,7 @@ class ChannelGlobal(SpatialContext):
         self.plane_tokens = nn.ModuleList([arithmetic.pointwise(width, 3 * width, FEATURE_BITS) for _ in steps])
         self.leaves = nn.ModuleList([arithmetic.pointwise(2 * width, width, FEATURE_BITS, start=0.3) for _ in steps])
 
-    def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
+    def forward(self, step: int, hyper: Tensor, known: Known, memory: Memory) -> Tensor:
         x = self.seen(step, hyper, known)
         query, key, value = self.channel_tokens[step](x).chunk(3, 1)
         keys, values = (memory.setdefault(name, []) for name in ("keys", "values"))

@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from .arithmetic import Arithmetic
 from .blocks import PriorBlock
 from .fixed import FEATURE_BITS, MEAN_BITS
+from .known import ContextNetwork, Known
 from .memory import Memory
 from .schedule import Schedule
 
 HEAD_CHANNELS = 16
 
 
-class ChannelTransformer(nn.Module):
-    """A `contexts.Network` for schedules of slices that are one step each."""
+class ChannelTransformer(ContextNetwork):
+    """A `ContextNetwork` for schedules of slices that are one step each."""
 
     def __init__(self, arithmetic: Arithmetic, schedule: Schedule, latents: int, width: int) -> None:
         super().__init__()
@@ -36,11 +37,10 @@ class ChannelTransformer(nn.Module):
         self.blocks = nn.ModuleList([PriorBlock(arithmetic, width) for _ in self.slices])
         self.heads = nn.ModuleList([arithmetic.pointwise(width, 2 * len(n), MEAN_BITS, start=0.1) for n in self.slices])
 
-    def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
+    def forward(self, step: int, hyper: Tensor, known: Known, memory: Memory) -> Tensor:
         x = hyper
         if step:
-            newest = self.slices[step - 1]
-            x = self.arithmetic.add(x, self.contexts[step - 1](known[:, newest.start : newest.stop]))
+            x = self.arithmetic.add(x, known.through(self.contexts[step - 1], self.slices[step - 1]))
         query, key, value = self.tokens[step](x).chunk(3, 1)
         keys, values = (memory.setdefault(name, []) for name in ("keys", "values"))
         keys.append(key)

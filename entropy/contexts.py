@@ -2,26 +2,24 @@
 
 A new one is a file and a row here. `PriorConfig.schedule` and recipes name the row.
 
-A network is a module that predicts step after step of a schedule. Its parts become parts of the prior, by their own
-names.
+A network is a `known.ContextNetwork` that predicts step after step of a schedule. Its parts become parts of the prior,
+by their own names.
 
 ```python
-def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor
+def forward(self, step: int, hyper: Tensor, known: Known, memory: Memory) -> Tensor
 ```
 It returns features (B, P, h', w') on the step's grid, of which its pointwise layer `heads[step]` makes means and
-log-scales (B, 2 C, h', w') of the step's C channels, means first, with MEAN_BITS places. hyper is (B, P, h, w); known
-holds the latents of earlier steps as context features (B, M, h, w), zero where not yet known; `memory`, empty before
-the first step, is the network's own from step to step.
+log-scales (B, 2 C, h', w') of the step's C channels, means first, with MEAN_BITS places. hyper is (B, P, h, w); through
+`known` it sees the latents of earlier steps; `memory`, empty before the first step, is its own from step to step.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
-
 from .arithmetic import Arithmetic
 from .channel_global import ChannelGlobal
 from .channel_transformer import ChannelTransformer
+from .known import ContextNetwork
 from .linear_context import LinearContext
 from .magnitude_context import MagnitudeContext, ProgressiveMagnitudes
 from .masked_transformer import MaskedTransformer
@@ -50,7 +48,7 @@ class ContextModel:
     """
 
     schedule: Schedule
-    network: Callable[[Arithmetic, Schedule, int, int], nn.Module]
+    network: Callable[[Arithmetic, Schedule, int, int], ContextNetwork]
     hyper: bool = True
 
 

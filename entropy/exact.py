@@ -5,6 +5,7 @@ shift per output channel. `prepare` proves the bounds and lays the numbers out f
 the stored values are in place.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -26,6 +27,8 @@ from .fixed import (
     WEIGHT_LIMIT,
 )
 
+Numbers = tuple[range, ...]  # of inputs or outputs, in the order in which they are wanted
+
 _SCORE_DOWN = 2 * FEATURE_BITS + SCORE_SHIFT - SCORE_BITS
 
 
@@ -40,6 +43,7 @@ class Kernels(Protocol):
     def layer(self, weight: Tensor, bias: Tensor, shift: Tensor) -> Layer: ...
     def depthwise_layer(self, weight: Tensor, bias: Tensor, shift: Tensor) -> Layer: ...
     def pointwise(self, x: Tensor, layer: Layer) -> Tensor: ...
+    def places(self, rows: Tensor, layer: Layer) -> Tensor: ...
     def depthwise(self, x: Tensor, layer: Layer) -> Tensor: ...
     def convolution(self, x: Tensor, layer: Layer) -> Tensor: ...
     def leaky(self, x: Tensor, slope: int, places: int) -> Tensor: ...
@@ -78,6 +82,8 @@ class _ExactLinear(nn.Module):
         self.register_buffer("bias", torch.zeros(outputs, dtype=torch.int64))
         self.register_buffer("shift", torch.ones(outputs, dtype=torch.uint8))
         self._layer: Layer | None = None
+        self._of_inputs: dict[Numbers, Layer] = {}  # as they come up
+        self._of_outputs: dict[Numbers, Layer] = {}
 
     def prepare(self, device: torch.device) -> None:
         """Prove that no sum can overflow and set up the carrier. Raises ValueError for weights that could."""
@@ -91,10 +97,15 @@ class _ExactLinear(nn.Module):
         largest = weight.abs().sum(1) * (ACTIVATION_LIMIT + 1) + self.bias.abs() + half
         if int(largest.max()) >= float64_kernels.SUM_LIMIT:
             raise ValueError("exact layer: a sum could overflow")
-        self._layer = self._laid_out(weight.to(device), (self.bias + half).to(device), shift.to(device))
+        self._layer = self._laid_out(self.weight, self.bias, self.shift, device)
 
-    def _laid_out(self, weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
-        return self.kernels.layer(weight, bias, shift)
+    def _laid_out(self, weight: Tensor, bias: Tensor, shift: Tensor, device: torch.device) -> Layer:
+        """Stored integers as the kernels want them."""
+        half = 1 << (shift.long() - 1)
+        return self._layer_of()(weight.to(device).long(), (bias + half).to(device), shift.to(device).long())
+
+    def _layer_of(self) -> Callable[[Tensor, Tensor, Tensor], Layer]:
+        return self.kernels.layer
 
     def layer(self) -> Layer:
         assert self._layer is not None, "prepare() comes before use"
@@ -107,16 +118,29 @@ class ExactPointwise(_ExactLinear):
     def forward(self, x: Tensor) -> Tensor:
         return self.kernels.pointwise(x, self.layer())
 
-    def of_some(self, x: Tensor, outputs: Tensor) -> Tensor:
-        """Only some of the outputs, by their numbers (K,): (B, I, H, W) -> (B, K, H, W)."""
-        return self.kernels.pointwise(x, tuple(part[outputs] for part in self.layer()))
+    def of_inputs(self, x: Tensor, inputs: Numbers) -> Tensor:
+        """From some of the inputs, as if the others were zero: (B, K, H, W) -> (B, O, H, W)."""
+        if inputs not in self._of_inputs:
+            self._of_inputs[inputs] = self._laid_out(self.weight[:, _listed(inputs)], self.bias, self.shift, x.device)
+        return self.kernels.pointwise(x, self._of_inputs[inputs])
+
+    def at_places(self, rows: Tensor, outputs: Numbers) -> Tensor:
+        """Some of the outputs at some places: (N, I) -> (K, N)."""
+        if outputs not in self._of_outputs:
+            own = _listed(outputs)
+            self._of_outputs[outputs] = self._laid_out(self.weight[own], self.bias[own], self.shift[own], rows.device)
+        return self.kernels.places(rows, self._of_outputs[outputs])
+
+
+def _listed(numbers: Numbers) -> Tensor:
+    return torch.tensor([n for part in numbers for n in part])
 
 
 class ExactDepthwise(_ExactLinear):
     """3x3 depthwise layer on integers: (B, C, H, W) -> same."""
 
-    def _laid_out(self, weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
-        return self.kernels.depthwise_layer(weight, bias, shift)
+    def _layer_of(self) -> Callable[[Tensor, Tensor, Tensor], Layer]:
+        return self.kernels.depthwise_layer
 
     def forward(self, x: Tensor) -> Tensor:
         return self.kernels.depthwise(x, self.layer())

@@ -5,6 +5,7 @@ of Cg, each in the order of rows and columns.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -17,6 +18,7 @@ from .fixed import ACTIVATION_LIMIT, KNOT_STEPS, MEAN_BITS
 from .interlaced import DEEPEST, MARGIN, Interlaced, InterlacedConfig, ToFeatures
 from .interlaced_rows import COARSE_ROW, OCTAVE_ROWS, ROW_COUNT, Placed, place, scale_row
 from .interlacing import Surroundings, View, coarse_view, phase_views
+from .threads import in_threads
 
 _BAND_PLACES = 2**14  # how many places of a plane the network looks at at once, so that caches hold them
 
@@ -88,19 +90,23 @@ class ExactInterlaced(Interlaced):
         level = min(tile.levels - step, DEEPEST) * KNOT_STEPS
         height, width = wanted.shape[2:]
         bands = _bands(height, width)
-        bases, features = [], []
-        for top, bottom in bands:
-            around = Surroundings(known, top, bottom, width, MARGIN)
-            base, found = network.features(index, around, level, feature)
-            bases.append(base)
-            features.append(found.to(torch.int16))  # as what they are saturated to; all of a phase are kept
+        share = partial(in_threads, device=wanted.device, alone=False)
+
+        def features_of(band: tuple[int, int]) -> tuple[Tensor, Tensor]:
+            base, found = network.features(index, Surroundings(known, *band, width, MARGIN), level, feature)
+            return base, found.to(torch.int16)  # as what they are saturated to; all of a phase are kept
+
+        bases, features = zip(*share(features_of, bands), strict=True)
         missed: list[list[Tensor]] = [[] for _ in bands]
         for colour in range(tile.colours):
-            means, scales = [], []
-            for base, found, before in zip(bases, features, missed, strict=True):
-                correction, log_scale = network.parameters_of(colour, found.to(self.kernels.CARRIER), before)
-                means.append(base[:, colour] + (correction[:, 0] * (1 << (tile.depth - 8))))
-                scales.append(scale_row(log_scale[:, 0], tile.depth, self.kernels))
+
+            def parameters_of(band: int, colour: int = colour) -> tuple[Tensor, Tensor]:
+                found = features[band].to(self.kernels.CARRIER)
+                correction, log_scale = network.parameters_of(colour, found, missed[band])
+                mean = bases[band][:, colour] + (correction[:, 0] * (1 << (tile.depth - 8)))
+                return mean, scale_row(log_scale[:, 0], tile.depth, self.kernels)
+
+            means, scales = zip(*share(parameters_of, range(len(bands))), strict=True)
             mean = torch.cat(means, 1)[0]
             placed = place(mean.flatten(), torch.cat(scales, 1).flatten())
             own = wanted[0, colour]

@@ -3,16 +3,22 @@
 Step 0 codes z, step s >= 1 codes the latents y of the schedule's step s - 1.
 """
 
+from functools import partial
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
 from ..kernels import exact as float64_kernels
-from .exact import ExactArithmetic, ExactPointwise, Kernels, prepare
+from .band import Band, CodedStep, rows_of
+from .exact import ExactArithmetic, Kernels, prepare
 from .exchange import Exchange, decoded
-from .fixed import CONTEXT_SHIFT, FEATURE_BITS, GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN, SCALE_ROWS
-from .memory import Memory
+from .fixed import FEATURE_BITS, GAIN_STEPS, MEAN_BITS, SCALE_ROWS
 from .prior import HYPER_STRIDE, LatentPrior, PriorConfig
 from .selection import Selection
+from .threads import in_threads
+
+_LEAST_ROWS = 4  # of a band: each repeats a little of the work of those beside it
 
 
 class ExactPrior(LatentPrior):
@@ -34,43 +40,23 @@ class ExactPrior(LatentPrior):
         kernels, config = self.kernels, self.config
         hyper_size = (config.hyper, -(-size[0] // HYPER_STRIDE), -(-size[1] // HYPER_STRIDE))
 
-        mean, log_scale = (value[0].expand(hyper_size).flatten() for value in self.hyper_latents(gain_index))
-        z_hat = decoded(exchange("z", None, mean, rows_of(log_scale, kernels)), mean).view(1, *hyper_size)
-        features = (z_hat * (1 << (FEATURE_BITS - MEAN_BITS))).clamp_(-(2**15), 2**15 - 1)
-        hyper = self.hyper_synthesis(features, gain_index, size)
+        means, log_scales = (value[0].expand(hyper_size) for value in self.hyper_latents(gain_index))
+        mean = means.to(torch.int32).cpu().numpy().reshape(-1)
+        row = rows_of(log_scales, kernels).to(torch.int16).cpu().numpy().reshape(-1)
+        z_hat = torch.from_numpy(decoded(exchange("z", None, mean, row), mean)).to(device, kernels.CARRIER)
+        features = (z_hat * (1 << (FEATURE_BITS - MEAN_BITS))).clamp_(-(2**15), 2**15 - 1).view(1, *hyper_size)
 
-        y_hat = torch.zeros(1, config.latents, *size, dtype=kernels.CARRIER, device=device)
-        y_hat = y_hat.contiguous(memory_format=kernels.LAYOUT)
-        memory: Memory = {}
+        rows = _in_bands(size[0], device) if self.context.local else [range(size[0])]
+        share = partial(in_threads, device=device, alone=False)
+        bands = share(lambda own: Band(self, kernels, own, size, features, gain_index), rows)
         for index in range(self.schedule.steps):
-            selection = Selection(self.schedule, index, config.latents, size, device)
-            known = (y_hat * (1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT))).clamp_(-(2**15), 2**15 - 1)
-            mean, log_scale = self._of_selected(index, self.context(index, hyper, known, memory), selection)
-            if config.whole_means:
-                mean = kernels.scale_down(mean, MEAN_BITS) * (1 << MEAN_BITS)
-            symbols = exchange("y", selection, mean, rows_of(log_scale, kernels))
-            selection.put(y_hat[0], decoded(symbols, mean))
-        return y_hat
-
-    def _of_selected(self, index: int, features: Tensor, selection: Selection) -> tuple[Tensor, Tensor]:
-        """(mean, log_scale), each (n,), of the latents that a step codes: `step` would compute those of all places.
-
-        features (1, P, h, w).
-        """
-        head, channels = self.heads[index], self.schedule.channels(index, self.config.latents)
-        assert isinstance(head, ExactPointwise)
-        rows = features[0].flatten(1).t()  # (h w, P)
-        means, log_scales = [], []
-        for block in selection.blocks:
-            own = torch.arange(len(channels), device=features.device)[block.channels.start - channels.start :: block.channels.step]
-            places = rows.index_select(0, block.on_grid).t()[None, :, :, None]
-            mean, log_scale = head.of_some(places, torch.cat([own, own + len(channels)]))[0, :, :, 0].chunk(2)
-            means.append(mean)
-            log_scales.append(log_scale)
-        return selection.ordered(means), selection.ordered(log_scales)
+            coded = CodedStep(Selection(self.schedule, index, config.latents, size))
+            share(lambda band, own=coded: band.predict(own), bands)
+            coded.put(exchange("y", coded.selection, *coded.parameters()))
+        return torch.cat(share(Band.latents, bands), 2)
 
 
-def rows_of(log_scale: Tensor, kernels: Kernels) -> Tensor:
-    """Table rows of integer log-scales with MEAN_BITS places."""
-    shift = MEAN_BITS - ROW_GAIN.bit_length() + 1
-    return (kernels.scale_down(log_scale, shift) + ROW_CENTRE).clamp(0, SCALE_ROWS - 1)
+def _in_bands(height: int, device: torch.device) -> list[range]:
+    count = max(1, min(torch.get_num_threads(), height // _LEAST_ROWS)) if device.type == "cpu" else 1
+    edges = [height * n // count for n in range(count + 1)]
+    return [range(a, b) for a, b in pairwise(edges)]

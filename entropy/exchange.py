@@ -15,13 +15,15 @@ from .fixed import MEAN_BITS
 from .selection import Selection
 
 Symbols = npt.NDArray[np.int16]
+Means = npt.NDArray[np.int32]
+RowNumbers = npt.NDArray[np.int16]
 Plane = Literal["y", "z"]
 
 
 class Exchange(Protocol):
-    """One coding step: the int16 symbols (n,) of some latents, from what the model knows of them."""
+    """One coding step: the symbols (n,) of some latents, from what the model knows of them."""
 
-    def __call__(self, plane: Plane, selection: Selection | None, mean: Tensor, row: Tensor) -> Symbols:
+    def __call__(self, plane: Plane, selection: Selection | None, mean: Means, row: RowNumbers) -> Symbols:
         """mean: integers with MEAN_BITS places, row: table rows, both (n,) in channel, row, column order.
 
         `selection` says which latents of the plane they are, None is all.
@@ -51,7 +53,6 @@ class StepModel(Protocol):
         ...
 
 
-def decoded(symbols: Symbols, mean: Tensor) -> Tensor:
-    """The values (n,) with MEAN_BITS places that symbols stand for."""
-    values = torch.from_numpy(symbols.astype(np.int32)).to(mean.device, mean.dtype)
-    return values * (1 << MEAN_BITS) + mean
+def decoded(symbols: Symbols, mean: Means) -> Means:
+    """The values with MEAN_BITS places that symbols stand for, of the same shape."""
+    return (symbols.astype(np.int32) << MEAN_BITS) + mean

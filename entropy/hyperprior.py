@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..kernels import exact as float64_kernels
 from .arithmetic import Arithmetic
 from .exact import ExactArithmetic, Kernels, prepare
-from .exchange import Exchange, decoded
+from .exchange import Exchange, Plane, decoded
 from .fixed import MEAN_BITS, SCALE_BITS, SCALE_ROWS
 from .prior import HYPER_STRIDE
 
@@ -128,10 +128,15 @@ class ExactHyperprior(Hyperprior):
         mean, scale = (value.flatten().contiguous() for value in self.latents(features, size))
         threshold = self.threshold.to(device, scale.dtype)
         row = torch.bucketize(scale, threshold)  # how many of them it is above: comparisons, so exact
-        return decoded(exchange("y", None, mean, row), mean).view(1, -1, *size)
+        return self._exchanged("y", exchange, mean, row).view(1, -1, *size)
 
-    def _factorised(self, plane: Literal["y", "z"], size: tuple[int, int], exchange: Exchange) -> Tensor:
+    def _factorised(self, plane: Plane, size: tuple[int, int], exchange: Exchange) -> Tensor:
         shape = (self.config.factorised_channels, *size)
         mean = self._median[:, None, None].expand(shape).flatten()
         row = torch.arange(SCALE_ROWS, self.n_rows, device=mean.device)[:, None, None].expand(shape).flatten()
-        return decoded(exchange(plane, None, mean, row), mean).view(1, *shape)
+        return self._exchanged(plane, exchange, mean, row).view(1, *shape)
+
+    def _exchanged(self, plane: Plane, exchange: Exchange, mean: Tensor, row: Tensor) -> Tensor:
+        means = mean.to(torch.int32).cpu().numpy()
+        symbols = exchange(plane, None, means, row.to(torch.int16).cpu().numpy())
+        return torch.from_numpy(decoded(symbols, means)).to(mean.device, mean.dtype)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .exact import Kernels
-from .exact_prior import rows_of
+from .band import rows_of
 from .fixed import MEAN_BITS, SCALE_MAX, SCALE_MIN, SCALE_ROWS
 from .tables import Rows, integer_row
 

@@ -13,13 +13,16 @@ from torch import Tensor, nn
 from .arithmetic import Arithmetic
 from .channel_transformer import HEAD_CHANNELS
 from .fixed import FEATURE_BITS
+from .known import Known
 from .memory import Memory
 from .schedule import Schedule
 from .spatial_context import SpatialContext
 
 
 class LinearContext(SpatialContext):
-    """A `contexts.Network` for any schedule without strides."""
+    """A `ContextNetwork` for any schedule without strides."""
+
+    local = False
 
     def __init__(self, arithmetic: Arithmetic, schedule: Schedule, latents: int, width: int) -> None:
         super().__init__(arithmetic, schedule, latents, width)
@@ -29,7 +32,7 @@ class LinearContext(SpatialContext):
         self.tokens = nn.ModuleList([arithmetic.pointwise(width, 3 * width, FEATURE_BITS) for _ in steps])
         self.leaves = nn.ModuleList([arithmetic.pointwise(width, width, FEATURE_BITS, start=0.3) for _ in steps])
 
-    def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
+    def forward(self, step: int, hyper: Tensor, known: Known, memory: Memory) -> Tensor:
         x = self.seen(step, hyper, known)
         query, key, value = self.tokens[step](x).chunk(3, 1)
         attended = self.arithmetic.attend_all(query, key, value, HEAD_CHANNELS)

@@ -19,7 +19,7 @@ def with_magnitudes(arithmetic: Arithmetic, known: Tensor) -> Tensor:
 
 
 class MagnitudeContext(SpatialContext):
-    """A `contexts.Network` for any schedule without strides."""
+    """A `ContextNetwork` for any schedule without strides."""
 
     inputs = 2
 

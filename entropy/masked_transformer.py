@@ -17,14 +17,15 @@ from .arithmetic import Arithmetic
 from .blocks import PriorBlock
 from .channel_transformer import HEAD_CHANNELS
 from .fixed import FEATURE_BITS, MEAN_BITS
+from .known import ContextNetwork, Known
 from .memory import Memory
 from .schedule import Schedule
 
 WINDOW = 8
 
 
-class MaskedTransformer(nn.Module):
-    """A `contexts.Network` for schedules without slices and strides that code all channels of a place at once."""
+class MaskedTransformer(ContextNetwork):
+    """A `ContextNetwork` for schedules without slices and strides that code all channels of a place at once."""
 
     def __init__(self, arithmetic: Arithmetic, schedule: Schedule, latents: int, width: int) -> None:
         super().__init__()
@@ -32,6 +33,7 @@ class MaskedTransformer(nn.Module):
             raise ValueError(f"heads of {HEAD_CHANNELS} channels need a width of a multiple of that, not {width}")
         self.arithmetic = arithmetic
         self.order = schedule.cell[0]
+        self.latents = range(latents)
         later = range(1, schedule.steps)
         self.contexts = nn.ModuleList([arithmetic.pointwise(latents, width, FEATURE_BITS) for _ in later])
         # One for all steps: queries of later steps meet keys of earlier ones.
@@ -43,10 +45,10 @@ class MaskedTransformer(nn.Module):
             [arithmetic.pointwise(width, 2 * latents, MEAN_BITS, start=0.1) for _ in range(schedule.steps)]
         )
 
-    def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
+    def forward(self, step: int, hyper: Tensor, known: Known, memory: Memory) -> Tensor:
         x = hyper
         if step:
-            x = self.arithmetic.add(x, self.contexts[step - 1](known))
+            x = self.arithmetic.add(x, known.through(self.contexts[step - 1], self.latents))
         query, key, value = self.token(x).chunk(3, 1)
         when = self._when(x)
         if step:

@@ -20,6 +20,7 @@ from .arithmetic import Arithmetic
 from .blocks import PriorBlock
 from .contexts import CONTEXTS
 from .fixed import FEATURE_BITS, MEAN_BITS
+from .known import ContextNetwork, KnownPlane
 from .memory import Memory
 from .schedule import Schedule
 
@@ -51,7 +52,7 @@ class LatentPrior(nn.Module):
     The `(mean, log_scale)` pairs have MEAN_BITS places.
     """
 
-    context: nn.Module
+    context: ContextNetwork
     heads: nn.ModuleList
 
     def __init__(self, arithmetic: Arithmetic, config: PriorConfig) -> None:
@@ -81,20 +82,27 @@ class LatentPrior(nn.Module):
         """(mean, log_scale) of z, each (B, Z, 1, 1): the factorised prior at a quality."""
         return self.z_mean(q), self.z_scale(q)
 
-    def hyper_synthesis(self, z_hat: Tensor, q: Quality, size: tuple[int, int]) -> Tensor:
-        """z_hat (B, Z, ceil(h/4), ceil(w/4)) as features -> hyper (B, P, h, w) with (h, w) = size."""
-        if not self.has_hyper:
-            z_hat = torch.zeros_like(z_hat)
+    def hyper_synthesis(
+        self, z_hat: Tensor, q: Quality, size: tuple[int, int], rows: range | None = None
+    ) -> Tensor:
+        """z_hat (B, Z, ceil(h/4), ceil(w/4)) as features -> hyper (B, P, h, w) with (h, w) = size, or some of its rows."""
+        rows = rows or range(size[0])
+        # Each block sees one row further, of its own resolution.
+        fine = range(max(rows.start - 1, 0), min(rows.stop + 1, size[0]))
+        first, end = max(fine.start - 2, 0) // HYPER_STRIDE, -(-(fine.stop + 2) // HYPER_STRIDE)
+        z_hat = z_hat[:, :, first:end] if self.has_hyper else torch.zeros_like(z_hat[:, :, first:end])
         x = F.pixel_shuffle(self.enter(z_hat), 2)
         x = F.pixel_shuffle(self.split(self.coarse(x)), 2)
-        x = x[:, :, : size[0], : size[1]]
-        hyper: Tensor = self.fine(self.arithmetic.add(x, self.quality(q)))
+        x = x[:, :, fine.start - HYPER_STRIDE * first : fine.stop - HYPER_STRIDE * first, : size[1]]
+        x = self.arithmetic.add(x, self.quality(q))
+        hyper: Tensor = self.fine(x, slice(rows.start - fine.start, rows.stop - fine.start))
         return hyper
 
     def step(self, index: int, hyper: Tensor, known: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """(mean, log_scale), each of the shape of the step's view of the latents (`Schedule.view`).
 
-        Arguments as those of `contexts.Network`.
+        Arguments as those of `contexts`, but known is features (B, M, h, w), zero where not yet known.
         """
-        mean, log_scale = self.heads[index](self.context(index, hyper, known, memory)).chunk(2, 1)
+        features = self.context(index, hyper, KnownPlane(self.context, known), memory)
+        mean, log_scale = self.heads[index](features).chunk(2, 1)
         return mean, log_scale

@@ -13,19 +13,19 @@ from torch import Tensor, nn
 from .arithmetic import Arithmetic
 from .blocks import PriorBlock
 from .fixed import FEATURE_BITS, MEAN_BITS
+from .known import ContextNetwork, Known
 from .memory import Memory
 from .schedule import Schedule
 
 
-class ProgressiveContext(nn.Module):
-    """A `contexts.Network` for schedules without slices, whose strides are powers of two and never rise."""
-
-    inputs = 1  # of a context, for each known channel
+class ProgressiveContext(ContextNetwork):
+    """A `ContextNetwork` for schedules without slices, whose strides are powers of two and never rise."""
 
     def __init__(self, arithmetic: Arithmetic, schedule: Schedule, latents: int, width: int) -> None:
         super().__init__()
         self.arithmetic = arithmetic
         self.strides = schedule.strides
+        self.latents = range(latents)
         later = range(1, schedule.steps)
         self.contexts = nn.ModuleList([arithmetic.pointwise(self.inputs * latents, width, FEATURE_BITS) for _ in later])
         self.carries = nn.ModuleList([arithmetic.pointwise(width, width, FEATURE_BITS, start=0.3) for _ in later])
@@ -34,16 +34,12 @@ class ProgressiveContext(nn.Module):
             [arithmetic.pointwise(width, 2 * latents, MEAN_BITS, start=0.1) for _ in self.strides]
         )
 
-    def input(self, known: Tensor) -> Tensor:
-        """What a context sees of known latents (B, M, h, w): (B, inputs M, h, w)."""
-        return known
-
-    def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
+    def forward(self, step: int, hyper: Tensor, known: Known, memory: Memory) -> Tensor:
         stride = self.strides[step]
         x = hyper[:, :, ::stride, ::stride]
         if step:
             add = self.arithmetic.add
-            x = add(x, self.contexts[step - 1](self.input(known[:, :, ::stride, ::stride])))
+            x = add(x, known.through(self.contexts[step - 1], self.latents, stride))
             carried = self.carries[step - 1](memory["features"][0])
             x = add(x, _repeated(carried, self.strides[step - 1] // stride)[:, :, : x.shape[2], : x.shape[3]])
         features: Tensor = self.blocks[step](x)

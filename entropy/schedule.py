@@ -64,11 +64,17 @@ class Schedule:
         channels, grid = self.channels(step, latents), slice(None, None, self.stride(step))
         return slice(None), slice(channels.start, channels.stop), grid, grid
 
-    def places(self, step: int, group: int, height: int, width: int) -> tuple[Places, Places]:
-        """Rows and columns, each (n,), of the latents of a channel group that a step codes, row by row."""
+    def channels_at(self, step: int, latents: int, y: int, x: int) -> list[range]:
+        """The channels that a step codes at a position of the cell, one range a group."""
+        own, groups = self.channels(step, latents), len(self.cell)
+        inner = step % len(self.strides)
+        return [range(c, own.stop, groups) for c in own[:groups] if self.cell[c % groups][y][x] == inner]
+
+    def places(self, step: int, group: int, height: int, width: int) -> Places:
+        """The places of a plane, counted row by row, of the latents of a channel group that a step codes."""
         cell = np.array(self.cell[group]) == step % len(self.strides)
         times = -(-height // len(cell)), -(-width // len(cell))
-        return np.nonzero(np.tile(cell, times)[:height, :width])
+        return np.flatnonzero(np.tile(cell, times)[:height, :width])
 
     def masks(self, channels: int, height: int, width: int, device: torch.device) -> list[Tensor]:
         """One boolean mask (channels, height, width) a step; each latent is in exactly one."""

@@ -9,68 +9,61 @@ channel G:            | channel G + 1         | ...
 so that each block is a stripe of it, and the table, read row by row, is in that order.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
-from .schedule import Schedule
+from .schedule import Places, Schedule
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Channels of the latents, and their places (n,), counted row by row, in the plane and on the step's grid."""
+    """Channels of the latents, their places (n,), counted row by row in the plane, rising, and where its stripe begins."""
 
-    channels: slice
-    in_plane: Tensor
-    on_grid: Tensor
+    channels: range
+    places: Places
+    left: int
 
-    @property
-    def channel_count(self) -> int:
-        return len(range(self.channels.start, self.channels.stop, self.channels.step))
+    def within(self, first: int, end: int) -> slice:
+        """Which of the places are from `first` to before `end`."""
+        return slice(*np.searchsorted(self.places, (first, end)).tolist())
 
 
 class Selection:
-    """What a step of a schedule codes of latents (M, H, W); `blocks` leaves out those without places."""
+    """What a step of a schedule codes of latents (M, h, w); `blocks` leaves out those without places."""
 
-    def __init__(
-        self, schedule: Schedule, step: int, latents: int, size: tuple[int, int], device: torch.device
-    ) -> None:
+    def __init__(self, schedule: Schedule, step: int, latents: int, size: tuple[int, int]) -> None:
         own, groups = schedule.channels(step, latents), len(schedule.cell)
-        stride = schedule.stride(step)
-        grid_width = -(-size[1] // stride)
-        self.blocks = []
+        self.blocks: list[Block] = []
+        columns = 0
         for first in own[:groups]:
-            y, x = (torch.from_numpy(index) for index in schedule.places(step, first % groups, *size))
-            channels = slice(first, own.stop, groups)
-            on_grid = y // stride * grid_width + x // stride
-            if len(y):
-                self.blocks.append(Block(channels, (y * size[1] + x).to(device), on_grid.to(device)))
+            places = schedule.places(step, first % groups, *size)
+            if places.size:
+                self.blocks.append(Block(range(first, own.stop, groups), places, columns))
+                columns += places.size
+        self._shape = -(-len(own) // groups), columns
+        self._count = sum(len(block.channels) * block.places.size for block in self.blocks)
 
-    def of(self, plane: Tensor) -> Tensor:
-        """Its values of a plane (M, H, W), in order: (n,)."""
-        flat = plane.flatten(1)
-        return self.ordered([flat[block.channels].index_select(1, block.in_plane) for block in self.blocks])
+    def table(self, kind: type[Kind]) -> npt.NDArray[Kind]:
+        """An empty table."""
+        return np.empty(self._shape, kind)
 
-    def put(self, plane: Tensor, values: Tensor) -> None:
-        """Write values (n,) to their places of a plane (M, H, W)."""
-        flat = plane.flatten(1)
-        assert flat.data_ptr() == plane.data_ptr(), "a plane whose places do not lie evenly"
-        widths = [len(block.in_plane) for block in self.blocks]
-        rows = max((block.channel_count for block in self.blocks), default=0)
-        table = values.new_empty(rows * sum(widths))
-        table[: len(values)] = values
-        stripes = table.view(rows, -1).split(widths, 1)
-        for block, stripe in zip(self.blocks, stripes, strict=True):
-            flat[block.channels].index_copy_(1, block.in_plane, stripe[: block.channel_count])
+    def stripe(self, table: npt.NDArray[Kind], block: Block) -> npt.NDArray[Kind]:
+        """A block's part of a table: (channels, places)."""
+        return table[: len(block.channels), block.left : block.left + block.places.size]
 
-    def ordered(self, stripes: Sequence[Tensor]) -> Tensor:
-        """What belongs to the blocks, each (channels, places), in the order of symbols: (n,)."""
-        table = stripes[0].new_empty(max(map(len, stripes)), sum(stripe.shape[1] for stripe in stripes))
-        left = 0
-        for stripe in stripes:
-            table[: len(stripe), left : left + stripe.shape[1]] = stripe
-            left += stripe.shape[1]
-        # Only the first blocks have a channel in the last row.
-        return table.flatten()[: sum(stripe.numel() for stripe in stripes)]
+    def in_order(self, table: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+        """A table's values in the order of symbols, (n,), to be read or written."""
+        return table.reshape(-1)[: self._count]  # only the first blocks have a channel in the last row
+
+    def of(self, plane: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+        """Its values of a plane (M, h, w), in order: (n,)."""
+        table: npt.NDArray[Any] = np.empty(self._shape, plane.dtype)
+        flat = plane.reshape(len(plane), -1)
+        for block in self.blocks:
+            self.stripe(table, block)[:] = flat[block.channels][:, block.places]
+        return self.in_order(table)

@@ -11,14 +11,15 @@ from torch import Tensor, nn
 from .arithmetic import Arithmetic
 from .blocks import PriorBlock
 from .fixed import FEATURE_BITS, MEAN_BITS
+from .known import ContextNetwork, Known
 from .memory import Memory
 from .schedule import Schedule
 
 
-class SpatialContext(nn.Module):
-    """A `contexts.Network` for any schedule without strides."""
+class SpatialContext(ContextNetwork):
+    """For any schedule without strides."""
 
-    inputs = 1  # of a context, for each known channel
+    local = True
 
     def __init__(self, arithmetic: Arithmetic, schedule: Schedule, latents: int, width: int) -> None:
         super().__init__()
@@ -30,16 +31,12 @@ class SpatialContext(nn.Module):
         self.blocks = nn.ModuleList([PriorBlock(arithmetic, width) for _ in coded])
         self.heads = nn.ModuleList([arithmetic.pointwise(width, 2 * n, MEAN_BITS, start=0.1) for n in coded])
 
-    def seen(self, step: int, hyper: Tensor, known: Tensor) -> Tensor:
+    def seen(self, step: int, hyper: Tensor, known: Known) -> Tensor:
         """hyper and what is known, (B, P, h, w)."""
         if step == 0:
             return hyper
-        return self.arithmetic.add(hyper, self.contexts[step - 1](self.input(known[:, : self.known[step]])))
+        return self.arithmetic.add(hyper, known.through(self.contexts[step - 1], range(self.known[step])))
 
-    def input(self, known: Tensor) -> Tensor:
-        """What a context sees of C known channels: (B, inputs C, h, w)."""
-        return known
-
-    def forward(self, step: int, hyper: Tensor, known: Tensor, memory: Memory) -> Tensor:
-        features: Tensor = self.blocks[step](self.seen(step, hyper, known))
+    def forward(self, step: int, hyper: Tensor, known: Known, memory: Memory) -> Tensor:
+        features: Tensor = self.blocks[step](self.seen(step, hyper, known), known.rows)
         return features

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .coder import SYMBOL_LIMIT, CoderError, RowCoder
-from .exchange import Plane, StepModel, Symbols
+from .exchange import Means, Plane, RowNumbers, StepModel, Symbols
 from .fixed import MEAN_BITS
 from .selection import Selection
 
@@ -36,19 +36,18 @@ class Encoded:
 @torch.inference_mode()
 def encode(model: StepModel, coder: Writer, y: Tensor, z: Tensor, gain_index: int, device: torch.device) -> Encoded:
     """Code float latents y (1, M, h, w) and z (1, Z, ceil(h/4), ceil(w/4)), in quantisation steps."""
-    planes = {"y": y, "z": z}
+    planes = {"y": y[0].double().contiguous().cpu().numpy(), "z": z[0].double().contiguous().cpu().numpy()}
     steps: list[bytes] = []
     crc = 0
 
-    def exchange(plane: Plane, selection: Selection | None, mean: Tensor, row: Tensor) -> Symbols:
+    def exchange(plane: Plane, selection: Selection | None, mean: Means, row: RowNumbers) -> Symbols:
         nonlocal crc
-        latents = planes[plane].to(device, torch.float64)
-        values = latents.flatten() if selection is None else selection.of(latents[0])
-        rounded = torch.floor(values - mean.double() / 2**MEAN_BITS + 0.5)
-        rounded = rounded.nan_to_num(0.0).clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT)
-        rounded.masked_fill_(row < coder.first_row, 0)
-        symbols = rounded.to(torch.int16).cpu().numpy()
-        steps.append(coder.push(symbols, row.to(torch.int16).cpu().numpy()))
+        values = planes[plane].reshape(-1) if selection is None else selection.of(planes[plane])
+        rounded = np.nan_to_num(np.floor(values - mean / (1 << MEAN_BITS) + 0.5))
+        rounded = np.clip(rounded, -SYMBOL_LIMIT, SYMBOL_LIMIT)
+        rounded[row < coder.first_row] = 0
+        symbols = rounded.astype(np.int16)
+        steps.append(coder.push(symbols, row))
         crc = checksum(symbols, crc)
         return symbols
 
@@ -76,11 +75,11 @@ def decode(
     payloads = iter(steps)
     crc = 0
 
-    def exchange(plane: Plane, selection: Selection | None, mean: Tensor, row: Tensor) -> Symbols:
+    def exchange(plane: Plane, selection: Selection | None, mean: Means, row: RowNumbers) -> Symbols:
         nonlocal crc
         if (payload := next(payloads, None)) is None:
-            return np.zeros(row.numel(), dtype=np.int16)
-        symbols = coder.pull(payload, row.to(torch.int16).cpu().numpy())
+            return np.zeros(row.size, dtype=np.int16)
+        symbols = coder.pull(payload, row)
         crc = checksum(symbols, crc)
         return symbols
 

@@ -66,6 +66,11 @@ def pointwise(x: Tensor, layer: Layer) -> Tensor:
     return _requantise(flat, bias[:, None], power[:, None]).view(batch, -1, height, width)
 
 
+def places(rows: Tensor, layer: Layer) -> Tensor:
+    """`pointwise` of some places, (N, I), by channel: (O, N)."""
+    return pointwise(rows.t()[None, :, :, None], layer)[0, :, :, 0]
+
+
 def depthwise(x: Tensor, layer: Layer) -> Tensor:
     """(B, C, H, W) and a layer of weight (C, 9) in row-major tap order, zero padding -> (B, C, H, W)."""
     weight, bias, power = layer

@@ -6,13 +6,14 @@ x = 256 xh + xl + 128 and w = 256 wh + wl, all four parts from -128 to 127, and 
 ```
 sum x w + bias = 65536 sum xh wh + 256 (sum xh wl + sum xl wh) + sum xl wl + B
 ```
-and with B = 256 b1 + b0, b0 from 0 to 255, what is above its lowest eight bits is
+so that what is above its lowest eight bits is
 
 ```
-256 sum xh wh + (sum xh wl + sum xl wh) + b1 + ((sum xl wl + b0) >> 8)
+256 sum xh wh + (sum xh wl + sum xl wh) + ((sum xl wl + B) >> 8)
 ```
-which fits 32 bits where the sum fits 39, so that a shift by 8 or more needs no wider integers. Layers for which that
-does not hold, and attention, run on `exact`. Features are (B, C, H, W) as there, int32, best with channels last.
+which fits 32 bits where the sum fits 39 and B fits 31, and a shift by 8 or more needs no wider integers. Layers for
+which that does not hold, and attention, run on `exact`. Features are (B, C, H, W) as there, int32, best with channels
+last.
 """
 
 import torch
@@ -38,6 +39,7 @@ __all__ = [
     "is_exact",
     "layer",
     "leaky",
+    "places",
     "pointwise",
     "scale_down",
 ]
@@ -59,22 +61,22 @@ def is_exact() -> bool:
         x[-1] = -128
         for part in (slice(None), slice(inputs), slice(inputs, None)):
             found = torch._int_mm(x[:, part], weight[:, part].t())
-            if not torch.equal(found.long(), x[:, part].long() @ weight[:, part].t().long()):
+            if not torch.equal(found.double(), x[:, part].double() @ weight[:, part].t().double()):
                 return False
     return True
 
 
 def layer(weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
-    """As `exact.layer`: the bytes (O, 2 I) of weights, lower ones first, b0, b1, and what is left to shift by."""
+    """As `exact.layer`: wl (I, O), wh (I, O), both of them (2 I, O), B, and what is left to shift by."""
     high = (weight + 128) >> _BYTE_BITS
     low = weight - (high << _BYTE_BITS)
     whole = bias + 128 * weight.sum(1)
-    # Of every part of the last sum above the largest magnitude.
-    bound = 128 * (257 * high.abs() + 2 * low.abs()).sum(1) + (whole >> _BYTE_BITS).abs() + 2
+    # No term of the last sum above, and no sum of some of them, is larger.
+    bound = 128 * (257 * high.abs() + 2 * low.abs()).sum(1) + whole.abs() + 1
     if int(bound.max()) >= _SUM_LIMIT or int(shift.min()) < _BYTE_BITS or int(high.abs().max()) > 127:
         return exact.layer(weight, bias, shift)
-    parts = whole & 255, whole >> _BYTE_BITS, shift - _BYTE_BITS
-    return torch.cat([low, high], 1).to(torch.int8), *(part.to(CARRIER) for part in parts)
+    both = torch.cat([low, high], 1).to(torch.int8).t()
+    return *both.chunk(2), both, whole.to(CARRIER), (shift - _BYTE_BITS).to(CARRIER)
 
 
 def depthwise_layer(weight: Tensor, bias: Tensor, shift: Tensor) -> Layer:
@@ -91,6 +93,18 @@ def pointwise(x: Tensor, layer: Layer) -> Tensor:
     batch, inputs, height, width = x.shape
     rows = _product(_bytes(x.permute(0, 2, 3, 1).reshape(-1, inputs)), layer)
     return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def places(rows: Tensor, layer: Layer) -> Tensor:
+    """As `exact.places`."""
+    if layer[0].dtype == exact.CARRIER:
+        return exact.places(rows.to(exact.CARRIER), layer).to(CARRIER)
+    high, low, both = _bytes(rows)
+    w_low, w_high, w_both, whole, shift = layer
+    lowest = torch._int_mm(w_low.t(), low.t()).add_(whole[:, None]).bitwise_right_shift_(_BYTE_BITS)
+    highest = torch._int_mm(w_high.t(), high.t())
+    total = torch._int_mm(w_both.t(), both.t()).add_(highest, alpha=1 << _BYTE_BITS).add_(lowest)
+    return _requantise(total, shift[:, None])
 
 
 def depthwise(x: Tensor, layer: Layer) -> Tensor:
@@ -114,10 +128,9 @@ def convolution(x: Tensor, layer: Layer) -> Tensor:
         return exact.convolution(x.to(exact.CARRIER), layer).to(CARRIER)
     batch, inputs, height, width = x.shape
     padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-    parts = _bytes(padded.reshape(-1, inputs)).view(*padded.shape[:3], 2, inputs)
-    windows = parts.unfold(1, 3, 1).unfold(2, 3, 1)  # (B, H, W, 2, I, 3, 3)
-    rows = windows.permute(0, 1, 2, 3, 5, 6, 4).reshape(batch * height * width, -1)
-    return _product(rows, layer).view(batch, height, width, -1).permute(0, 3, 1, 2)
+    windows = padded.unfold(1, 3, 1).unfold(2, 3, 1)  # (B, H, W, I, 3, 3)
+    rows = windows.permute(0, 1, 2, 4, 5, 3).reshape(-1, 9 * inputs)
+    return _product(_bytes(rows), layer).view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 def leaky(x: Tensor, slope: int, places: int) -> Tensor:
@@ -160,23 +173,22 @@ def attend_all(query: Tensor, key: Tensor, value: Tensor, head: int) -> Tensor:
     return exact.attend_all(*(plane.to(exact.CARRIER) for plane in (query, key, value)), head).to(CARRIER)
 
 
-def _bytes(rows: Tensor) -> Tensor:
-    """int32 (N, I) -> int8 (N, 2 I): of every row all xh, then all xl."""
-    inputs = rows.shape[1]
-    parts = torch.empty(rows.shape[0], 2 * inputs, dtype=torch.int8)
-    parts[:, :inputs] = rows >> _BYTE_BITS
-    parts[:, inputs:] = rows  # its lowest byte, as a signed one, from which the next line takes 128
-    parts[:, inputs:] ^= -128
-    return parts
+def _bytes(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """int32 (N, I) -> int8 xh (N, I), xl (N, I) and both of them side by side (N, 2 I)."""
+    both = torch.empty(rows.shape[0], 2 * rows.shape[1], dtype=torch.int8)
+    high, low = both.chunk(2, 1)
+    high.copy_(rows >> _BYTE_BITS)
+    low.copy_(rows).bitwise_xor_(-128)  # the lowest byte, as a signed one, less 128
+    return high, low, both
 
 
-def _product(x: Tensor, layer: Layer) -> Tensor:
-    """x of `_bytes` (N, 2 I) -> (N, O), requantised."""
-    weight, b0, b1, shift = layer
-    inputs = weight.shape[1] // 2
-    lowest = torch._int_mm(x[:, inputs:], weight[:, :inputs].t()).add_(b0).bitwise_right_shift_(_BYTE_BITS)
-    highest = torch._int_mm(x[:, :inputs], weight[:, inputs:].t())
-    total = torch._int_mm(x, weight.t()).add_(highest, alpha=1 << _BYTE_BITS).add_(lowest).add_(b1)
+def _product(x: tuple[Tensor, Tensor, Tensor], layer: Layer) -> Tensor:
+    """x of `_bytes` -> (N, O), requantised."""
+    high, low, both = x
+    w_low, w_high, w_both, whole, shift = layer
+    lowest = torch._int_mm(low, w_low).add_(whole).bitwise_right_shift_(_BYTE_BITS)
+    highest = torch._int_mm(high, w_high)
+    total = torch._int_mm(both, w_both).add_(highest, alpha=1 << _BYTE_BITS).add_(lowest)
     return _requantise(total, shift)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from .exponential import exponential_table
 from .gelu import gelu_table
 
-# A layer's stored integers as a carrier wants them: tensors whose first axis is its outputs.
+# A layer's stored integers as a carrier wants them.
 Layer = tuple[Tensor, ...]
 
 CARRIER = torch.int64
@@ -34,6 +34,11 @@ def pointwise(x: Tensor, layer: Layer) -> Tensor:
     for i in range(weight.shape[1]):
         total += weight[:, i, None, None] * x[:, i : i + 1]
     return _requantise(total, bias, shift)
+
+
+def places(rows: Tensor, layer: Layer) -> Tensor:
+    """As `exact.places`."""
+    return pointwise(rows.t()[None, :, :, None], layer)[0, :, :, 0]
 
 
 def depthwise(x: Tensor, layer: Layer) -> Tensor:

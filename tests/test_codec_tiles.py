@@ -14,7 +14,8 @@ from lcodec.codec import coding_model, tile_coding, tiles
 from lcodec.codec.coding_model import CodingModel
 from lcodec.codec.evaluation.metrics import psnr_db
 from lcodec.codec.registry import MODELS
-from lcodec.codec.tiles import Box, in_threads
+from lcodec.codec.tiles import Box
+from lcodec.entropy.threads import in_threads
 from lcodec.formats.container import pack, unpack, unpack_remains
 from lcodec.formats.picture_writing import write_picture
 from lcodec.formats.pictures import read_picture

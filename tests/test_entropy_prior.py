@@ -15,7 +15,8 @@ from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
 from lcodec.entropy.contexts import CONTEXTS
 from lcodec.entropy.convert import to_exact
-from lcodec.entropy.exact_prior import ExactPrior, rows_of
+from lcodec.entropy.band import rows_of
+from lcodec.entropy.exact_prior import ExactPrior
 from lcodec.entropy.fixed import GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN
 from lcodec.entropy.float_twin import FLOAT, saturate
 from lcodec.entropy.prior import LatentPrior, PriorConfig
@@ -202,11 +203,12 @@ def test_batches_decode_like_single_pictures(name):
     coding = unpack_model(read_weights(by_name(name)), CPU)
     pictures = [torch.from_numpy(picture(48, 80, seed)) for seed in range(3)]
     z = torch.cat([coding.latents(p, 4000)[1] for p in pictures])
-    z = (z * 1024).round().clamp(-32768, 32767).double()
+    carrier = coding.prior.kernels.CARRIER
+    z = (z * 1024).round().clamp(-32768, 32767).to(carrier)
     together = coding.prior.hyper_synthesis(z, 4000, (3, 5))
     for n in range(3):
         assert torch.equal(together[n : n + 1], coding.prior.hyper_synthesis(z[n : n + 1], 4000, (3, 5)))
-        known = torch.zeros(1, coding.prior.config.latents, 3, 5).double()
+        known = torch.zeros(1, coding.prior.config.latents, 3, 5, dtype=carrier)
         alone = coding.prior.step(1, together[n : n + 1], known, {})
         for a, b in zip(alone, coding.prior.step(1, together, known.expand(3, -1, -1, -1), {}), strict=True):
             assert torch.equal(a[0], b[n])

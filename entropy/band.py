@@ -1,0 +1,107 @@
+"""Rows of the latents' plane, as one thread walks them step after step."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .exact import ExactPointwise, Kernels
+from .exchange import Means, RowNumbers, Symbols, decoded
+from .fixed import MEAN_BITS, ROW_CENTRE, ROW_GAIN, SCALE_ROWS
+from .known_parts import KnownParts
+from .memory import Memory
+from .prior import LatentPrior
+from .schedule import Places
+from .selection import Selection
+
+
+class CodedStep:
+    """Means, table rows and symbols of the latents of a step: tables of its selection, of which bands fill their part."""
+
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+        self.mean = selection.table(np.int32)
+        self.row = selection.table(np.int16)
+        self.symbols = selection.table(np.int16)
+
+    def parameters(self) -> tuple[Means, RowNumbers]:
+        """Means and rows in the order of symbols."""
+        return self.selection.in_order(self.mean), self.selection.in_order(self.row)
+
+    def put(self, symbols: Symbols) -> None:
+        """The symbols in their order."""
+        self.selection.in_order(self.symbols)[:] = symbols
+
+
+class Band:
+    """Some rows of latents (1, M, h, w) in an exact prior; of a local network, it sees one more on either side.
+
+    Whatever rows make a band, its results are those of the whole plane.
+    """
+
+    def __init__(
+        self, prior: LatentPrior, kernels: Kernels, rows: range, size: tuple[int, int], z_hat: Tensor, gain_index: int
+    ) -> None:
+        """size: (h, w) of the plane; z_hat: features of all hyper-latents."""
+        height, self._width = size
+        seen = range(max(rows.start - 1, 0), min(rows.stop + 1, height)) if prior.context.local else rows
+        self._prior = prior
+        self._kernels = kernels
+        self._rows, self._seen = rows, seen
+        self._hyper = prior.hyper_synthesis(z_hat, gain_index, size, seen)
+        shape = (1, prior.config.latents, len(seen), self._width)
+        self._y_hat = torch.empty(shape, dtype=kernels.CARRIER, device=z_hat.device, memory_format=kernels.LAYOUT)
+        self._wanted = slice(rows.start - seen.start, rows.stop - seen.start)
+        self._known = KnownParts(prior.context, prior.schedule, self._y_hat, seen.start, self._wanted, kernels)
+        self._memory: Memory = {}
+        self._coded: list[CodedStep] = []
+
+    def predict(self, step: CodedStep) -> None:
+        """Fill in its part of the parameters of the next step. The symbols of the one before are known now."""
+        index, prior = len(self._coded), self._prior
+        if index:
+            self._put_last()
+            self._known.add(index - 1)
+        self._coded.append(step)
+        features = prior.context(index, self._hyper, self._known, self._memory)
+        by_place = features[0].flatten(1).t()  # (h' w', P)
+        channels, head = prior.schedule.channels(index, prior.config.latents), prior.heads[index]
+        assert isinstance(head, ExactPointwise)
+        for block in step.selection.blocks:
+            own = block.within(self._rows.start * self._width, self._rows.stop * self._width)
+            if own.start == own.stop:
+                continue
+            first = block.channels.start - channels.start
+            outputs = tuple(range(first + n, len(channels) + n, block.channels.step) for n in (0, len(channels)))
+            places = self._on_grid(block.places[own], prior.schedule.stride(index))
+            mean, log_scale = head.at_places(by_place.index_select(0, places), outputs).chunk(2)
+            if prior.config.whole_means:
+                mean = self._kernels.scale_down(mean, MEAN_BITS) * (1 << MEAN_BITS)
+            step.selection.stripe(step.mean, block)[:, own] = mean.cpu().numpy()
+            step.selection.stripe(step.row, block)[:, own] = rows_of(log_scale, self._kernels).cpu().numpy()
+
+    def latents(self) -> Tensor:
+        """The decoded latents (1, M, rows, w), after the last step."""
+        self._put_last()
+        return self._y_hat[:, :, self._wanted]
+
+    def _put_last(self) -> None:
+        """Write the decoded latents of the last step where the band sees them."""
+        step, flat = self._coded[-1], self._y_hat[0].flatten(1)
+        assert flat.data_ptr() == self._y_hat.data_ptr(), "a plane whose rows do not lie evenly"
+        for block in step.selection.blocks:
+            seen = block.within(self._seen.start * self._width, self._seen.stop * self._width)
+            symbols, mean = (step.selection.stripe(table, block)[:, seen] for table in (step.symbols, step.mean))
+            values = torch.from_numpy(decoded(symbols, mean)).to(flat.device, flat.dtype)
+            places = torch.from_numpy(block.places[seen] - self._seen.start * self._width).to(flat.device)
+            flat[block.channels.start : block.channels.stop : block.channels.step].index_copy_(1, places, values)
+
+    def _on_grid(self, places: Places, stride: int) -> Tensor:
+        """Where places of the plane are among the features of its rows."""
+        y, x = places // self._width - self._rows.start, places % self._width
+        return torch.from_numpy(y // stride * -(-self._width // stride) + x // stride).to(self._hyper.device)
+
+
+def rows_of(log_scale: Tensor, kernels: Kernels) -> Tensor:
+    """Table rows of integer log-scales with MEAN_BITS places."""
+    shift = MEAN_BITS - ROW_GAIN.bit_length() + 1
+    return (kernels.scale_down(log_scale, shift) + ROW_CENTRE).clamp(0, SCALE_ROWS - 1)

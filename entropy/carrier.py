@@ -1,0 +1,39 @@
+"""Which kernels exact networks run on: all of them compute the same, and some processors have faster ones."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+
+import torch
+
+from ..kernels import exact, exact_int8
+from .exact import Kernels
+
+
+def carrier(device: torch.device) -> Kernels:
+    """The fastest kernels that are exact on a device."""
+    if device.type == "cpu" and _bytes_are_faster():
+        return exact_int8
+    return exact
+
+
+@cache
+def _bytes_are_faster() -> bool:
+    """Whether products of bytes are right, and a layer of them takes less time. Either choice decodes the same."""
+    if not exact_int8.is_exact():
+        return False
+    weight = torch.arange(128 * 128).view(128, 128) % 16000 - 8000
+    shift = torch.full((128,), 14)
+
+    def seconds(kernels: Kernels) -> float:
+        x = torch.zeros(1, 128, 16, 16, dtype=kernels.CARRIER).contiguous(memory_format=kernels.LAYOUT)
+        layer = kernels.layer(weight, 1 << (shift - 1), shift)
+        return min(_timed(lambda: kernels.pointwise(x, layer)) for _ in range(5))
+
+    return seconds(exact_int8) < seconds(exact)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
