@@ -22,6 +22,7 @@ from lcodec.entropy.contexts import CONTEXTS
 from lcodec.entropy.exact_prior import ExactPrior
 from lcodec.entropy.prior import PriorConfig
 from lcodec.entropy.tables import gaussian_rows
+from lcodec.kernels import exact, exact_int8
 
 # These see every combination of threads, layout and oneDNN; the layers of all others are the same ones, and larger.
 EVERYWHERE = ("tiny", "dct")
@@ -65,16 +66,21 @@ def probe(model: str) -> dict[str, object]:
     if model not in EVERYWHERE:
         circumstances = [circumstances[0], circumstances[-1]]
     found = {}
-    for threads, layout, enabled in circumstances:
-        torch.set_num_threads(threads)
-        with onednn(enabled):
-            laid = y.contiguous(memory_format=layout), z.contiguous(memory_format=layout)
-            coded = walk.encode(prior, coder, *laid, GAIN_INDEX, device)
-            again, crc = walk.decode(prior, coder, coded.steps, GAIN_INDEX, SIZE, device)
-        assert crc == coded.symbols_crc and torch.equal(again, coded.y_hat)
-        digest = hashlib.sha256(b"".join(coded.steps) + again.numpy().tobytes()).hexdigest()
-        found[digest] = crc
-    assert len(found) == 1, "threads, layout or oneDNN changed the result"
+    for kernels in (exact, exact_int8) if exact_int8.is_exact() else (exact,):
+        carried = ExactPrior(config, kernels)
+        carried.load_state_dict(prior.state_dict())
+        carried.prepare(device)
+        for threads, layout, enabled in circumstances:
+            torch.set_num_threads(threads)
+            # Without oneDNN products of bytes take a plain loop, which takes long.
+            with onednn(enabled or kernels is exact_int8):
+                laid = y.contiguous(memory_format=layout), z.contiguous(memory_format=layout)
+                coded = walk.encode(carried, coder, *laid, GAIN_INDEX, device)
+                again, crc = walk.decode(carried, coder, coded.steps, GAIN_INDEX, SIZE, device)
+            assert crc == coded.symbols_crc and torch.equal(again, coded.y_hat)
+            digest = hashlib.sha256(b"".join(coded.steps) + again.contiguous().numpy().tobytes()).hexdigest()
+            found[digest] = crc
+    assert len(found) == 1, "carrier, threads, layout or oneDNN changed the result"
     return {"digest": next(iter(found)), "crc": next(iter(found.values()))}
 
 

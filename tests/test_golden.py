@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from carriers import CARRIERS_AND_ORACLE
 from checks import GOLDEN
 from make_golden import CASES, LOSSLESS, symbols_digest
 
@@ -57,6 +58,18 @@ def test_lossless_golden_file_is_written_and_read_to_the_bit(tmp_path, monkeypat
     lossless = Codec(LOSSLESS, "cpu")
     assert lossless.encode(source, tile=256) == data
     assert np.array_equal(lossless.decode(data), source)
+
+
+@CARRIERS_AND_ORACLE
+def test_golden_files_have_the_same_symbols_on_every_carrier(carrier, tmp_path, monkeypatch):
+    shutil.copytree(GOLDEN.parent, tmp_path / "weights")
+    monkeypatch.setenv("LCODEC_HOME", str(tmp_path))
+    for module in ("model_file", "lossless_file"):
+        monkeypatch.setattr(f"lcodec.codec.{module}.carrier", lambda device: carrier)
+    for model, names in (("tiny", CASES), (LOSSLESS, ["lossless"])):
+        codec = Codec(model, "cpu")
+        for name in names:
+            codec.verify_stream(unpack((GOLDEN / f"{name}.lcc").read_bytes()))
 
 
 def test_truncation_at_every_byte_is_an_error(codec):

@@ -4,16 +4,13 @@ import decimal
 
 import pytest
 import torch
+from carriers import CARRIERS
 
 from lcodec.kernels import exact, exact_int8, exact_reference
 from lcodec.kernels.exponential import exponential_table
 from lcodec.kernels.gelu import gelu_table
 
 LIMIT = 2**15 - 1
-BYTES = pytest.param(
-    exact_int8, marks=pytest.mark.skipif(not exact_int8.is_exact(), reason="byte products saturate on this processor")
-)
-CARRIERS = pytest.mark.parametrize("carrier", [exact, BYTES], ids=["float64", "int8"])
 
 
 def layer(kernels, weight, bias, shift, of_layer="layer"):
