@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .codec.targets import Target
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 
-__version__ = "0.8.0"
+__version__ = "0.9.0"
 
 _HOMES = {
     "Codec": ".codec.codec",

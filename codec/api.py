@@ -5,7 +5,7 @@ from functools import lru_cache
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from ..formats.container import DEFAULT_MAX_PIXELS, Remains, Stream, unpack, unpack_remains
+from ..formats.container import DEFAULT_MAX_PIXELS, DRAWN, Remains, Stream, unpack, unpack_remains
 from ..formats.errors import UnsupportedError
 from ..formats.files import read_input
 from .registry import Standing, by_file, by_name
@@ -26,8 +26,8 @@ class Info:
 
     `quality` is None for a model of one rate and where nothing is lost; `weights` is hexadecimal, `standing` is what
     they are to this version; `step_bytes` starts with z's; `tile` is the side of the tiles in pixels, None for a
-    picture of one. `planes` are grey or RGB, with alpha or without, of `depth` bits; the bytes of what is kept beside
-    them are 0 where it is absent.
+    picture of one; `drawn_tiles` are those coded by a dictionary. `planes` are grey or RGB, with alpha or without, of
+    `depth` bits; the bytes of what is kept beside them are 0 where it is absent.
     """
 
     width: int
@@ -42,6 +42,8 @@ class Info:
     bpp: float
     step_bytes: tuple[int, ...]
     tile: int | None
+    tile_count: int
+    drawn_tiles: int
     planes: str
     depth: int
     alpha_bytes: int
@@ -110,7 +112,7 @@ def open(path: "str | PathLike[str]", max_pixels: int = DEFAULT_MAX_PIXELS) -> "
 def info(data: bytes) -> Info:
     """What a file says of itself; its sections' checksums are verified, its symbols are not decoded."""
     stream = unpack(data)
-    header = stream.header
+    header, tiles = stream.header, stream.tiles()
     standing: Standing
     try:
         entry = by_file(header.model_id, header.weights_hash)
@@ -128,8 +130,10 @@ def info(data: bytes) -> Info:
         standing=standing,
         file_bytes=len(data),
         bpp=8 * len(data) / (header.width * header.height),
-        step_bytes=tuple(sum(map(len, step)) for step in zip(*(tile.steps for tile in stream.tiles()), strict=True)),
+        step_bytes=tuple(sum(map(len, step)) for step in zip(*(tile.steps for tile in tiles), strict=True)),
         tile=None if stream.grid is None else stream.grid.side,
+        tile_count=len(tiles),
+        drawn_tiles=sum(tile.way == DRAWN for tile in tiles),
         planes=("grey" if header.grey else "RGB") + ("" if stream.alpha is None else " and alpha"),
         depth=header.depth,
         alpha_bytes=len(stream.alpha or b""),

@@ -22,6 +22,7 @@ from ..formats.errors import ModelError
 from ..formats.grid import check_tile_side
 from ..formats.pictures import Picture, Samples
 from .alpha import fill_transparent, pack_alpha
+from .drawn import is_mixed
 from .former_jpeg import former_jpeg_quality
 from .model_file import load_model
 from .registry import by_file, by_name
@@ -40,6 +41,7 @@ from .tiles import Box
 from .weights_cache import read_weights
 
 DEFAULT_QUALITY = 75.0
+_MIXED_SIDE = 256  # of the tiles of lossless pictures that are drawn in part only
 EFFORT_ITERATIONS = (0, 10, 20, 40, 60, 100, 160, 240, 350, 500)  # of refinement, by effort
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -56,7 +58,7 @@ class Codec:
         Raises ValueError for an unknown model or an absent device, ModelError for absent or unusable weights.
         """
         self.entry = by_name(model)
-        self.device = _device(device)
+        self.device = device_of(device)
         self._model: TileModel = load_model(read_weights(self.entry), self.device)
 
     @property
@@ -83,13 +85,13 @@ class Codec:
                 Any size from 1x1; uint16 is 16 bits. Alpha is kept without loss, colours that it hides are not.
             quality: 0 to 100, real; stored in steps of 100/8192. None is 75, and all that a model of one rate takes.
                 "lossless" is coded by the model of that name, whichever this one is, and comes back bit for bit, with
-                the colours that alpha hides.
+                the colours that alpha hides; what is drawn, by a dictionary, and in tiles if only parts are.
             comment: text stored beside the picture.
             effort: 0 to 9; above 0, the latents of this picture are refined (`refinement`) in EFFORT_ITERATIONS passes
                 forward and back, each longer than encoding it once; a decoder has no more to do than before.
             tile: side in pixels of the tiles that are coded by themselves, a multiple of 64 from 256 on, so that a part
                 of the picture can be decoded without the rest. None is 1024 for pictures of more than 4 megapixels, and
-                otherwise one tile.
+                otherwise one tile, but for lossless ones that are drawn in part.
 
         Raises:
             ValueError: for an image, a quality, an effort or a tile that is none of these, or effort that the model has
@@ -138,11 +140,15 @@ class Codec:
     ) -> tuple[bytes, CodedPicture]:
         """The file by this codec's own model, and what a decoder will have."""
         coded = encode_tiles(self._model, picture, gain_index, iterations, tile)
+        if self.entry.lossless and tile is None and is_mixed(picture.pixels, _MIXED_SIDE):
+            parts = encode_tiles(self._model, picture, gain_index, iterations, _MIXED_SIDE)
+            coded = min(coded, parts, key=lambda found: sum(map(len, found.steps)))
         height, width = picture.pixels.shape[:2]
         weights = bytes.fromhex(self.weights)
         header = Header(width, height, self.entry.wire_id, weights, gain_index, picture.grey, picture.depth)
         alpha = None if picture.alpha is None else pack_alpha(picture.alpha)
-        return pack(Stream(header, coded.steps, coded.symbols_crc, picture.metadata, coded.grid, alpha)), coded
+        stream = Stream(header, coded.steps, coded.symbols_crc, picture.metadata, coded.grid, alpha, coded.ways)
+        return pack(stream), coded
 
     def _squared_error(self, pixels: Samples, coded: CodedPicture) -> float:
         whole = Box.whole(*pixels.shape[:2])
@@ -185,7 +191,7 @@ class Codec:
         """What can be seen of a file that is cut or damaged, at its full size.
 
         The first coding steps of a tile make a preview of it, which the others refine. Raises as `decode` does where
-        damage leaves nothing: where it has met HEAD, GRID or ALPHA.
+        damage leaves nothing: where it has met HEAD, GRID, ALPHA or WAYS.
         """
         return self.salvage_remains(unpack_remains(data, max_pixels))
 
@@ -244,7 +250,8 @@ def _iterations(effort: int) -> int:
     return EFFORT_ITERATIONS[effort]
 
 
-def _device(name: Device) -> torch.device:
+def device_of(name: Device) -> torch.device:
+    """The device that a name stands for here. ValueError where it is absent."""
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"device is auto, cpu or cuda, not {name!r}")
     if name == "cuda" and not torch.cuda.is_available():

@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..entropy import walk
-from ..entropy.coder import RowCoder
+from ..entropy.coder import CoderError, RowCoder
 from ..entropy.convert import to_float
 from ..entropy.exact_prior import ExactPrior
 from ..entropy.exchange import StepModel
 from ..entropy.fixed import GAIN_STEPS
 from ..entropy.tables import Rows
 from ..entropy.threads import in_threads
+from ..formats.container import Tile
 from ..formats.pictures import Samples
 from .gdn_model import GdnTransforms
 from .model import Transforms
@@ -63,10 +64,10 @@ class CodingModel:
         encoded = self.compress_tile(source, tile, terms.gain_index, iterations)
         return CodedTile(encoded.steps, encoded.symbols_crc, encoded.y_hat)
 
-    def decode_tile(
-        self, steps: tuple[bytes, ...], tile: Box, terms: Terms, partial: bool = False
-    ) -> tuple[Tensor, int]:
-        return self.decode_latents(steps, terms.gain_index, tile.height, tile.width, partial)
+    def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Tensor, int]:
+        if coded.way:
+            raise CoderError("a tile is drawn, which only those of lossless files can be")
+        return self.decode_latents(coded.steps, terms.gain_index, tile.height, tile.width, partial)
 
     def nothing(self, tile: Box) -> Tensor:
         size = tile.inside(tile).latents()

@@ -1,5 +1,6 @@
 """The model of lossless coding: colours to whole numbers, and their samples coded one level after another."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -8,12 +9,15 @@ from ..entropy.coder import CoderError, RowCoder
 from ..entropy.exact_interlaced import ExactInterlaced, TilePlanes
 from ..entropy.interlacing import level_count
 from ..entropy.tables import Rows
+from ..formats.container import DRAWN, Tile
 from ..formats.pictures import Samples
 from .colour import to_planes, to_samples
+from .drawn import drawn_crc, looks_drawn, pack_drawn, unpack_drawn
 from .tile_model import CodedTile, Terms
 from .tiles import Box
 
 _ROWS_AT_ONCE = 512  # of pixels that are drawn
+_LEAST_BITS = 0.03  # of a sample, below which the network does not come
 
 
 class LosslessModel:
@@ -35,20 +39,37 @@ class LosslessModel:
     def encode_tile(self, source: Tensor, tile: Box, terms: Terms, iterations: int) -> CodedTile:
         if iterations:
             raise ValueError("lossless coding is done in one pass, without effort")
-        rgb = source[tile.slices].permute(2, 0, 1)
-        planes = to_planes(rgb.to(torch.int32), terms.depth).to(torch.int16)
+        own = source[tile.slices]
+        planes = to_planes(own.permute(2, 0, 1).to(torch.int32), terms.depth).to(torch.int16)
+        drawn: CodedTile | None = None
+        if looks_drawn(samples := own[..., : 1 if terms.grey else 3].numpy()):
+            payload = pack_drawn(samples)
+            steps = (payload, *(b"",) * (self.step_count(terms) - 1))
+            drawn = CodedTile(steps, drawn_crc(samples), planes, DRAWN)
+            if 8 * len(payload) < _LEAST_BITS * samples.size:
+                return drawn
         sizes = _sizes(tile, terms)
         steps, crc = interlaced_walk.encode(self.network, self.coder, planes.numpy(), sizes, self.device)
-        return CodedTile(steps, crc, planes)
+        learned = CodedTile(steps, crc, planes)
+        return learned if drawn is None else min(learned, drawn, key=lambda coded: sum(map(len, coded.steps)))
 
-    def decode_tile(
-        self, steps: tuple[bytes, ...], tile: Box, terms: Terms, partial: bool = False
-    ) -> tuple[Tensor, int]:
-        found, crc = interlaced_walk.decode(self.network, self.coder, steps, _sizes(tile, terms), self.device, partial)
+    def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Tensor, int]:
+        if coded.way == DRAWN:
+            return self._decode_drawn(coded, tile, terms)
+        sizes = _sizes(tile, terms)
+        found, crc = interlaced_walk.decode(self.network, self.coder, coded.steps, sizes, self.device, partial)
         planes = torch.from_numpy(found)
         if not partial and int(to_samples(planes, terms.depth).max()) >= 1 << terms.depth:
             raise CoderError(f"a sample of more than {terms.depth} bits")
         return planes, crc
+
+    def _decode_drawn(self, coded: Tile, tile: Box, terms: Terms) -> tuple[Tensor, int]:
+        if not coded.steps or any(coded.steps[1:]):
+            raise CoderError("a drawn tile has its bytes in another step than the first")
+        channels = 1 if terms.grey else 3
+        samples = unpack_drawn(coded.steps[0], tile.height, tile.width, channels, terms.depth)
+        rgb = torch.from_numpy(samples.astype(np.int32)).permute(2, 0, 1).expand(3, -1, -1)
+        return to_planes(rgb, terms.depth).to(torch.int16), drawn_crc(samples)
 
     def nothing(self, tile: Box) -> Tensor:
         return torch.zeros(3, tile.height, tile.width, dtype=torch.int16)

@@ -33,6 +33,7 @@ class CodedPicture:
     boxes: tuple[Box, ...]
     decoded: tuple[Tensor, ...]
     terms: Terms
+    ways: tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ def encode_tiles(
     steps = tuple(step for steps in zip(*(tile.steps for tile in coded), strict=True) for step in steps)
     grid = None if side is None else Grid(side, tuple(tile.symbols_crc for tile in coded))
     symbols_crc = coded[0].symbols_crc if grid is None else grid.symbols_crc()
-    return CodedPicture(steps, symbols_crc, grid, tuple(boxes), tuple(tile.decoded for tile in coded), terms)
+    ways = tuple(tile.way for tile in coded)
+    decoded = tuple(tile.decoded for tile in coded)
+    return CodedPicture(steps, symbols_crc, grid, tuple(boxes), decoded, terms, ways if any(ways) else None)
 
 
 def draw_tiles(model: TileModel, boxes: Sequence[Box], parts: Sequence[Tensor], area: Box, terms: Terms) -> Samples:
@@ -123,7 +126,7 @@ def _boxes(header: Header, grid: Grid | None) -> list[Box]:
 
 def _checked(model: TileModel, terms: Terms, box: Box, tile: Tile) -> Tensor:
     try:
-        part, crc = model.decode_tile(tile.steps, box, terms)
+        part, crc = model.decode_tile(tile, box, terms)
     except CoderError as error:
         raise FormatError(f"coded data is damaged: {error}") from None
     if crc != tile.symbols_crc:
@@ -134,7 +137,7 @@ def _checked(model: TileModel, terms: Terms, box: Box, tile: Tile) -> Tensor:
 def _remaining(model: TileModel, terms: Terms, box: Box, tile: Tile) -> tuple[Tensor, int]:
     """What is decoded of a tile, and from how many of its steps: from none where what there is cannot be right."""
     try:
-        part, crc = model.decode_tile(tile.steps, box, terms, partial=True)
+        part, crc = model.decode_tile(tile, box, terms, partial=True)
     except CoderError:
         pass
     else:

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..formats.container import Header
+from ..formats.container import Header, Tile
 from ..formats.grid import Grid
 from ..formats.pictures import Samples
 from .tiles import Box
@@ -30,11 +30,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class CodedTile:
-    """The bytes of every step, the checksum of the symbols, and what a decoder will have."""
+    """The bytes of every step, the checksum of the symbols, what a decoder will have, and the way: `container.Tile`."""
 
     steps: tuple[bytes, ...]
     symbols_crc: int
     decoded: Tensor
+    way: int = 0
 
 
 class TileModel(Protocol):
@@ -55,9 +56,7 @@ class TileModel(Protocol):
         """Code a tile with so many iterations of refinement. ValueError where the model has no use for them."""
         ...
 
-    def decode_tile(
-        self, steps: tuple[bytes, ...], tile: Box, terms: Terms, partial: bool = False
-    ) -> tuple[Tensor, int]:
+    def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Tensor, int]:
         """What the steps of a tile say, and the checksum of the symbols. CoderError on bad bytes.
 
         `partial`: of the steps only the first ones may be there.

@@ -15,7 +15,7 @@ from .selection import Selection
 
 
 class CodedStep:
-    """Means, table rows and symbols of the latents of a step: tables of its selection, of which bands fill their part."""
+    """Means, table rows and symbols of the latents of a step, as tables of its selection, which bands fill in part."""
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
@@ -90,7 +90,8 @@ class Band:
         assert flat.data_ptr() == self._y_hat.data_ptr(), "a plane whose rows do not lie evenly"
         for block in step.selection.blocks:
             seen = block.within(self._seen.start * self._width, self._seen.stop * self._width)
-            symbols, mean = (step.selection.stripe(table, block)[:, seen] for table in (step.symbols, step.mean))
+            symbols = step.selection.stripe(step.symbols, block)[:, seen]
+            mean = step.selection.stripe(step.mean, block)[:, seen]
             values = torch.from_numpy(decoded(symbols, mean)).to(flat.device, flat.dtype)
             places = torch.from_numpy(block.places[seen] - self._seen.start * self._width).to(flat.device)
             flat[block.channels.start : block.channels.stop : block.channels.step].index_copy_(1, places, values)

@@ -47,13 +47,12 @@ class ExactPrior(LatentPrior):
         features = (z_hat * (1 << (FEATURE_BITS - MEAN_BITS))).clamp_(-(2**15), 2**15 - 1).view(1, *hyper_size)
 
         rows = _in_bands(size[0], device) if self.context.local else [range(size[0])]
-        share = partial(in_threads, device=device, alone=False)
-        bands = share(lambda own: Band(self, kernels, own, size, features, gain_index), rows)
+        bands = in_threads(lambda own: Band(self, kernels, own, size, features, gain_index), rows, device, alone=False)
         for index in range(self.schedule.steps):
             coded = CodedStep(Selection(self.schedule, index, config.latents, size))
-            share(lambda band, own=coded: band.predict(own), bands)
+            in_threads(partial(Band.predict, step=coded), bands, device, alone=False)
             coded.put(exchange("y", coded.selection, *coded.parameters()))
-        return torch.cat(share(Band.latents, bands), 2)
+        return torch.cat(in_threads(Band.latents, bands, device, alone=False), 2)
 
 
 def _in_bands(height: int, device: torch.device) -> list[range]:

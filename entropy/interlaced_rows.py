@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .exact import Kernels
 from .band import rows_of
+from .exact import Kernels
 from .fixed import MEAN_BITS, SCALE_MAX, SCALE_MIN, SCALE_ROWS
 from .tables import Rows, integer_row
 

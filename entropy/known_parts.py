@@ -52,9 +52,7 @@ class KnownParts:
         assert isinstance(layer, ExactPointwise)
         period = self._period // stride
         shape = (1, layer.weight.shape[0], *(-(-length // stride) for length in self._y_hat.shape[2:]))
-        out = torch.empty(
-            shape, dtype=self._y_hat.dtype, device=self._y_hat.device, memory_format=self._kernels.LAYOUT
-        )
+        out = torch.empty(shape, dtype=self._y_hat.dtype, device=self._y_hat.device, memory_format=self._kernels.LAYOUT)
         for (y, x), parts in self._parts.items():
             if y % stride or x % stride:
                 continue

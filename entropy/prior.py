@@ -82,10 +82,8 @@ class LatentPrior(nn.Module):
         """(mean, log_scale) of z, each (B, Z, 1, 1): the factorised prior at a quality."""
         return self.z_mean(q), self.z_scale(q)
 
-    def hyper_synthesis(
-        self, z_hat: Tensor, q: Quality, size: tuple[int, int], rows: range | None = None
-    ) -> Tensor:
-        """z_hat (B, Z, ceil(h/4), ceil(w/4)) as features -> hyper (B, P, h, w) with (h, w) = size, or some of its rows."""
+    def hyper_synthesis(self, z_hat: Tensor, q: Quality, size: tuple[int, int], rows: range | None = None) -> Tensor:
+        """z_hat (B, Z, ceil(h/4), ceil(w/4)) as features -> hyper (B, P, h, w) with (h, w) = size, or rows of it."""
         rows = rows or range(size[0])
         # Each block sees one row further, of its own resolution.
         fine = range(max(rows.start - 1, 0), min(rows.stop + 1, size[0]))

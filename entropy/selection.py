@@ -22,7 +22,7 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Channels of the latents, their places (n,), counted row by row in the plane, rising, and where its stripe begins."""
+    """Channels of the latents, their places (n,), counted row by row, rising, and the first column of its stripe."""
 
     channels: range
     places: Places

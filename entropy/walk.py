@@ -46,7 +46,7 @@ def encode(model: StepModel, coder: Writer, y: Tensor, z: Tensor, gain_index: in
         rounded = np.nan_to_num(np.floor(values - mean / (1 << MEAN_BITS) + 0.5))
         rounded = np.clip(rounded, -SYMBOL_LIMIT, SYMBOL_LIMIT)
         rounded[row < coder.first_row] = 0
-        symbols = rounded.astype(np.int16)
+        symbols: Symbols = rounded.astype(np.int16)
         steps.append(coder.push(symbols, row))
         crc = checksum(symbols, crc)
         return symbols

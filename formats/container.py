@@ -1,6 +1,6 @@
 """The container: fields in the order of SPEC.md, each writer above its reader.
 
-file = signature  HEAD  [GRID]  [ALPHA]  (STEP | ancillary)*  END
+file = signature  HEAD  [GRID]  [ALPHA]  [WAYS]  (STEP | ancillary)*  END
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .sections import (
     GRID,
     HEAD,
     STEP,
+    WAYS,
     pack_section,
     unpack_section,
 )
@@ -36,6 +37,8 @@ MAX_ANCILLARY = 64
 MIN_DEPTH, MAX_DEPTH = 8, 16
 
 WEIGHTS_HASH_BYTES = 8
+
+DRAWN = 1  # the way of a tile, SPEC 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Stream:
     """One coded picture: the range-coded bytes of each step, and the CRC-32 of the decoded symbols.
 
     With a `grid` of T tiles, `steps` holds the first step of every tile, then the second of every tile, and so on.
-    `alpha` is the payload of that section.
+    `alpha` is the payload of that section; `ways` are those of the tiles, None where all are 0.
     """
 
     header: Header
@@ -70,19 +73,28 @@ class Stream:
     metadata: Metadata = NO_METADATA
     grid: Grid | None = None
     alpha: bytes | None = None
+    ways: tuple[int, ...] | None = None
 
     def tiles(self) -> tuple[Tile, ...]:
         """The steps and the checksum of every tile; without a grid, the picture is one."""
         checks = (self.symbols_crc,) if self.grid is None else self.grid.checks
-        return tuple(Tile(self.steps[n :: len(checks)], check) for n, check in enumerate(checks))
+        ways = self.ways or (0,) * len(checks)
+        return tuple(
+            Tile(self.steps[n :: len(checks)], check, way)
+            for n, (check, way) in enumerate(zip(checks, ways, strict=True))
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One tile: its steps, or of a damaged file the first ones, and the checksum of its symbols if that is known."""
+    """One tile: its steps, or of a damaged file the first ones, and the checksum of its symbols if that is known.
+
+    `way` is 0 for the transform of the model, and DRAWN.
+    """
 
     steps: tuple[bytes, ...]
     symbols_crc: int | None
+    way: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +117,8 @@ def pack(stream: Stream) -> bytes:
         parts.append(pack_section(GRID, pack_grid(stream.grid, stream.header.width, stream.header.height)))
     if stream.alpha is not None:
         parts.append(pack_section(ALPHA, stream.alpha))
+    if stream.ways is not None:
+        parts.append(pack_section(WAYS, _pack_ways(stream)))
     parts.append(pack_metadata(stream.metadata))
     parts.extend(pack_section(STEP, step) for step in stream.steps)
     parts.append(pack_section(END, _pack_end(stream)))
@@ -124,11 +138,11 @@ def unpack(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Stream:
     _read_sections(cursor, found, tolerant=False)
     assert found.symbols_crc is not None
     steps = tuple(step for step in found.steps if step is not None)
-    return Stream(found.header, steps, found.symbols_crc, found.metadata, found.grid, found.alpha)
+    return Stream(found.header, steps, found.symbols_crc, found.metadata, found.grid, found.alpha, found.ways)
 
 
 def unpack_remains(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Remains:
-    """What can still be read of a file. Raises as `unpack` does for damage to HEAD, GRID or ALPHA."""
+    """What can still be read of a file. Raises as `unpack` does for damage to HEAD, GRID, ALPHA or WAYS."""
     cursor = Cursor(data)
     found = _unpack_start(cursor, max_pixels)
     try:
@@ -136,11 +150,12 @@ def unpack_remains(data: bytes | memoryview, max_pixels: int = MAX_PIXELS) -> Re
     except FormatError as error:
         found.problem = found.problem or error
     checks: tuple[int | None, ...] = (found.symbols_crc,) if found.grid is None else found.grid.checks
+    ways = found.ways or (0,) * len(checks)
     tiles = []
-    for n, check in enumerate(checks):
+    for n, (check, way) in enumerate(zip(checks, ways, strict=True)):
         steps = found.steps[n :: len(checks)]
         first_lost = steps.index(None) if None in steps else len(steps)
-        tiles.append(Tile(tuple(step for step in steps[:first_lost] if step is not None), check))
+        tiles.append(Tile(tuple(step for step in steps[:first_lost] if step is not None), check, way))
     return Remains(found.header, found.metadata, found.grid, found.alpha, tuple(tiles), found.problem)
 
 
@@ -151,6 +166,7 @@ class _Found:
     header: Header
     grid: Grid | None = None
     alpha: bytes | None = None
+    ways: tuple[int, ...] | None = None
     steps: list[bytes | None] = field(default_factory=list)
     metadata: Metadata = NO_METADATA
     symbols_crc: int | None = None
@@ -162,7 +178,7 @@ class _Found:
 
 
 def _unpack_start(cursor: Cursor, max_pixels: int) -> _Found:
-    """Signature, HEAD, and GRID and ALPHA where there are any."""
+    """Signature, HEAD, and GRID, ALPHA and WAYS where there are any."""
     _unpack_signature(cursor)
     head = unpack_section(cursor, crc_from=0)
     if not head.intact and not head.type & ANCILLARY_BIT:
@@ -170,15 +186,17 @@ def _unpack_start(cursor: Cursor, max_pixels: int) -> _Found:
     if head.type != HEAD:
         raise FormatError(f"{head.name} stands where HEAD must", offset=head.offset, field="type")
     found = _Found(_unpack_head(head.payload, max_pixels))
-    for kind in (GRID, ALPHA):
+    for kind in (GRID, ALPHA, WAYS):
         if cursor.left_bytes and cursor.data[cursor.offset] == kind:
             section = unpack_section(cursor)
             if not section.intact:
                 raise section.damage()
             if kind == GRID:
                 found.grid = unpack_grid(section.payload, found.header.width, found.header.height)
-            else:
+            elif kind == ALPHA:
                 found.alpha = section.payload.take(section.payload.left_bytes, "ALPHA")
+            else:
+                found.ways = _unpack_ways(section.payload, found.tile_count)
     _check_tile_size(found, max_pixels)
     return found
 
@@ -212,7 +230,7 @@ def _read_sections(cursor: Cursor, found: _Found, tolerant: bool) -> None:
             if len(found.steps) == MAX_STEPS * found.tile_count:
                 raise FormatError(f"more than {MAX_STEPS} steps", offset=section.offset, field="STEP")
             found.steps.append(section.payload.take(section.payload.left_bytes, "STEP") if section.intact else None)
-        elif section.type in (HEAD, GRID, ALPHA):
+        elif section.type in (HEAD, GRID, ALPHA, WAYS):
             raise FormatError(f"{section.name} is not where it must be", offset=section.offset, field="type")
         else:
             raise UnsupportedError(f"unknown critical {section.name} at byte {section.offset}")
@@ -286,6 +304,26 @@ def _unpack_head(payload: Cursor, max_pixels: int) -> Header:
     if width * height > max_pixels:
         raise UnsupportedError(f"the picture is {width} x {height}: more than the limit of {max_pixels} pixels")
     return Header(width, height, model_id, weights_hash, gain_index, kind % 2 == 1, depth)
+
+
+# SPEC 5.3: WAYS
+
+
+def _pack_ways(stream: Stream) -> bytes:
+    tiles = 1 if stream.grid is None else len(stream.grid.checks)
+    assert stream.ways is not None
+    if len(stream.ways) != tiles or not set(stream.ways) <= {0, DRAWN}:
+        raise ValueError(f"{len(stream.ways)} ways of {tiles} tiles, each 0 or {DRAWN}")
+    return bytes(stream.ways)
+
+
+def _unpack_ways(payload: Cursor, tile_count: int) -> tuple[int, ...]:
+    start = payload.offset
+    ways = tuple(payload.take(tile_count, "ways"))
+    payload.finish("WAYS")
+    if not set(ways) <= {0, DRAWN}:
+        raise FormatError(f"a tile is coded in the way {max(ways)}, not 0 or {DRAWN}", offset=start, field="ways")
+    return ways
 
 
 # SPEC 6, STEP, has no fields of its own. SPEC 7: END

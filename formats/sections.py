@@ -16,6 +16,7 @@ STEP = 0x02
 END = 0x03
 GRID = 0x04
 ALPHA = 0x05
+WAYS = 0x06
 COMMENT = 0x81
 ICC = 0x82
 EXIF = 0x83
@@ -30,6 +31,7 @@ _NAMES = {
     END: "END",
     GRID: "GRID",
     ALPHA: "ALPHA",
+    WAYS: "WAYS",
     COMMENT: "COMMENT",
     ICC: "ICC",
     EXIF: "EXIF",

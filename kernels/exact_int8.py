@@ -156,21 +156,22 @@ def add(a: Tensor, b: Tensor) -> Tensor:
 
 def attend(query: Tensor, keys: list[Tensor], values: list[Tensor], head: int, shift: int) -> Tensor:
     """As `exact.attend`."""
-    tokens = ([part.to(exact.CARRIER) for part in parts] for parts in (keys, values))
-    return exact.attend(query.to(exact.CARRIER), *tokens, head, shift).to(CARRIER)
+    keys, values = ([part.to(exact.CARRIER) for part in parts] for parts in (keys, values))
+    return exact.attend(query.to(exact.CARRIER), keys, values, head, shift).to(CARRIER)
 
 
 def attend_windows(
     query: Tensor, key: Tensor, value: Tensor, known: Tensor, bias: Tensor, window: int, shift: int, down: int
 ) -> Tensor:
     """As `exact.attend_windows`."""
-    planes = (plane.to(exact.CARRIER) for plane in (query, key, value))
-    return exact.attend_windows(*planes, known, bias.to(exact.CARRIER), window, shift, down).to(CARRIER)
+    query, key, value, bias = (part.to(exact.CARRIER) for part in (query, key, value, bias))
+    return exact.attend_windows(query, key, value, known, bias, window, shift, down).to(CARRIER)
 
 
 def attend_all(query: Tensor, key: Tensor, value: Tensor, head: int) -> Tensor:
     """As `exact.attend_all`."""
-    return exact.attend_all(*(plane.to(exact.CARRIER) for plane in (query, key, value)), head).to(CARRIER)
+    query, key, value = (plane.to(exact.CARRIER) for plane in (query, key, value))
+    return exact.attend_all(query, key, value, head).to(CARRIER)
 
 
 def _bytes(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import spec_decoder
 from checks import GOLDEN, picture
 
@@ -84,6 +85,17 @@ def write_lossless(folder: Path, codec: Codec, source: Samples) -> None:
     (folder / "lossless.lcc").write_bytes(codec.encode(source, tile=256))
 
 
+def write_drawn(folder: Path, codec: Codec) -> None:
+    """The two files of a lossless picture with a tile that is drawn and one that is not, unless they are there."""
+    if (folder / "drawn.lcc").exists():
+        return
+    source = picture(70, 330, 5)
+    y, x = np.mgrid[:70, :74]
+    source[:, 256:] = np.where(((x + 2 * y) % 37 < 5)[..., None], (200, 30, 40), 255)
+    (folder / "drawn.source.png").write_bytes(write_picture(source, ".png"))
+    (folder / "drawn.lcc").write_bytes(codec.encode(source, tile=256))
+
+
 def main(folder: Path = GOLDEN) -> None:
     codec = Codec("tiny", "cpu")
     for seed, (name, (height, width, quality, comment, tile)) in enumerate(CASES.items()):
@@ -93,6 +105,7 @@ def main(folder: Path = GOLDEN) -> None:
         shutil.copytree(folder.parent, Path(home, "weights"))
         write(folder, "compressai", Codec(IMPORTED, "cpu"), picture(83, 66, 5), None)
         write_lossless(folder, Codec(LOSSLESS, "cpu"), picture(45, 278, 6))
+        write_drawn(folder, Codec(LOSSLESS, "cpu"))
 
 
 if __name__ == "__main__":

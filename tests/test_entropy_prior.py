@@ -13,9 +13,9 @@ from lcodec.codec.model_file import pack_model, unpack_model
 from lcodec.codec.registry import MODELS, by_name
 from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
+from lcodec.entropy.band import rows_of
 from lcodec.entropy.contexts import CONTEXTS
 from lcodec.entropy.convert import to_exact
-from lcodec.entropy.band import rows_of
 from lcodec.entropy.exact_prior import ExactPrior
 from lcodec.entropy.fixed import GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN
 from lcodec.entropy.float_twin import FLOAT, saturate

@@ -49,8 +49,9 @@ def test_layers_equal_the_oracle(carrier, kind, size, batch, least_shift, most):
             assert torch.equal(fast.long(), slow.transpose(0, 1).flatten(1))
 
 
+@pytest.mark.skipif(not exact_int8.is_exact(), reason="products of bytes saturate on this processor")
 def test_layers_of_any_width_equal_the_oracle_on_bytes():
-    """As far as bytes go, and beyond: 8127 * 2**15 * 1100 is more than 2**38, what 32 bits and a shift by 8 can hold."""
+    """As far as bytes go, and beyond: 8127 * 2**15 * 1100 is more than 32 bits and a shift by 8 can hold."""
     g = torch.Generator().manual_seed(2)
     for inputs in (1, 640, 1100):
         for value in (-LIMIT - 1, LIMIT):

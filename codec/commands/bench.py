@@ -1,10 +1,11 @@
-"""The verb that measures: bench."""
+"""The verbs that measure: bench and profile."""
 
 import argparse
+import json
 import os
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from .arguments import Verbs, add_machine, numbers, positive, say, show_progress
@@ -41,6 +42,28 @@ def add_bench_verb(verbs: Verbs) -> None:
     bench.add_argument("--fresh", action="store_true", help="measure anew what an earlier run left")
     bench.add_argument("--json", action="store_true", help="print all digits as JSON")
     add_machine(bench)
+
+    text = "where the time of coding a picture goes, stage by stage"
+    profile = verbs.add("profile", _profile, text)
+    profile.add_argument("picture", type=Path)
+    profile.add_argument("-m", "--model", default="base", help="default base")
+    profile.add_argument("-q", "--quality", type=float, default=50.0, help="0 to 100 (default 50)")
+    profile.add_argument("--repeat", type=positive, default=5, help="times, of which the medians are (default 5)")
+    profile.add_argument("--json", action="store_true", help="print all digits as JSON")
+    add_machine(profile)
+
+
+def _profile(options: argparse.Namespace) -> None:
+    import torch
+
+    from ..codec import device_of
+    from ..evaluation.stages import as_table, profile_picture
+
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    device = device_of(options.device)
+    found = profile_picture(options.picture, options.model, options.quality, device, options.repeat)
+    print(json.dumps(asdict(found)) if options.json else as_table(found))
 
 
 def _bench(options: argparse.Namespace) -> None:

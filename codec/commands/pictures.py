@@ -157,7 +157,8 @@ def _info(options: argparse.Namespace) -> None:
     print(f"model     {about.model} (id {about.model_id}, weights {about.weights}, {about.standing})")
     print(f"file      {about.file_bytes} bytes, {about.bpp:.4f} bpp")
     print(f"steps     {' '.join(map(str, about.step_bytes))} bytes")
-    print("tiles     " + ("one" if about.tile is None else f"of {about.tile} x {about.tile}"))
+    drawn = f", {about.drawn_tiles} of {about.tile_count} tiles drawn" if about.drawn_tiles else ""
+    print("tiles     " + ("one" if about.tile is None else f"of {about.tile} x {about.tile}") + drawn)
     print(
         f"planes    {about.planes}, {about.depth} bits"
         + (f", alpha in {about.alpha_bytes} bytes" if about.alpha_bytes else "")
