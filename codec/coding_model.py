@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..entropy import walk
 from ..entropy.coder import CoderError, RowCoder
@@ -19,6 +19,7 @@ from ..entropy.threads import in_threads
 from ..formats.container import Tile
 from ..formats.pictures import Samples
 from .gdn_model import GdnTransforms
+from .half_blocks import half_is_faster, with_half_blocks
 from .model import Transforms
 from .quality import LAMBDAS, weight_of
 from .refinement import Refiner
@@ -48,6 +49,9 @@ class CodingModel:
         prior.prepare(device)
         self.transforms = transforms.float().to(device).eval()
         self.transforms.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # What codes; refinement goes back through those of `transforms`.
+        own = with_half_blocks if half_is_faster(device) else nn.Identity()
+        self.analysis, self.synthesis = own(self.transforms.analysis), own(self.transforms.synthesis)
         self.prior = prior
         self.coder = RowCoder(rows, first_row)
         self.device = device
@@ -111,7 +115,7 @@ class CodingModel:
             self._rgb(pixels[seen.slices]), (0, -seen.width % STRIDE, 0, -seen.height % STRIDE), mode="replicate"
         )
         rgb = rgb.contiguous(memory_format=torch.channels_last)
-        y = self.transforms.analysis(rgb, self._quality(gain_index))
+        y = self.analysis(rgb, self._quality(gain_index))
         y = y[:, :, *tile.inside(seen).latents().slices]
         return y, self.transforms.hyper_analysis(y)
 
@@ -150,7 +154,7 @@ class CodingModel:
         seen = Box(seen.top // STRIDE * STRIDE, seen.left // STRIDE * STRIDE, seen.bottom, seen.right)
         y_hat = y_hat[:, :, *seen.inside(held).latents().slices].contiguous(memory_format=torch.channels_last)
         with _full_precision(self.device):
-            rgb = self.transforms.synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]
+            rgb = self.synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]
         highest = 2**depth - 1
         pixels: Tensor = (rgb * highest).round_().clamp_(0, highest).to(torch.uint8 if depth == 8 else torch.uint16)
         return pixels.permute(1, 2, 0).contiguous().cpu()

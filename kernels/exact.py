@@ -16,6 +16,7 @@ from .exponential import exponential_table
 from .gelu import gelu_table
 from .windows import from_windows, split_heads, to_windows
 
+NAME = "float64"
 CARRIER = torch.float64
 LAYOUT = torch.contiguous_format  # of features in memory, where there is a choice
 SUM_LIMIT = 2**53

@@ -26,6 +26,7 @@ from .exact_reference import Layer, interpolate, scale_down
 __all__ = [
     "CARRIER",
     "LAYOUT",
+    "NAME",
     "add",
     "attend",
     "attend_all",
@@ -44,6 +45,7 @@ __all__ = [
     "scale_down",
 ]
 
+NAME = "int8"
 CARRIER = torch.int32
 LAYOUT = torch.channels_last
 _BYTE_BITS = 8

@@ -12,6 +12,7 @@ from .gelu import gelu_table
 # A layer's stored integers as a carrier wants them.
 Layer = tuple[Tensor, ...]
 
+NAME = "int64"
 CARRIER = torch.int64
 LAYOUT = torch.contiguous_format
 _LOW, _HIGH = -(2**15), 2**15 - 1

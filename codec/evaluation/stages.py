@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 
 from ...entropy import walk
+from ...entropy.carrier import carrier
 from ...entropy.coder import RowCoder
 from ...entropy.exchange import Symbols
 from ...formats.container import Header, Stream, pack, unpack
@@ -47,11 +48,16 @@ print(then - start, after - then, time.perf_counter() - after)
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Median seconds by stage, in order, of a fresh process that gets ready, of encoding and of decoding."""
+    """Median seconds by stage, in order, of a fresh process that gets ready, of encoding and of decoding.
+
+    `carrier` names the kernels of the exact networks, `blocks` the numbers that those of the transforms compute with.
+    """
 
     width: int
     height: int
     file_bytes: int
+    carrier: str
+    blocks: str
     start_up: dict[str, float]
     encode: dict[str, float]
     decode: dict[str, float]
@@ -77,7 +83,9 @@ def profile_picture(path: Path, model: str, quality: float, device: torch.device
         if repeat == 0:
             encode.forget()
             decode.forget()
-    return Profile(width, height, len(data), _start_up(model, repeats), encode.medians(), decode.medians())
+    blocks = "bfloat16" if coding.synthesis is not coding.transforms.synthesis else "float32"
+    stages = _start_up(model, repeats), encode.medians(), decode.medians()
+    return Profile(width, height, len(data), carrier(device).NAME, blocks, *stages)
 
 
 @dataclass
@@ -165,7 +173,11 @@ def _start_up(model: str, repeats: int) -> dict[str, float]:
 
 def as_table(profile: Profile) -> str:
     """Milliseconds by stage, as Markdown."""
-    lines = [f"{profile.width} x {profile.height} pixels, {profile.file_bytes} bytes", ""]
+    lines = [
+        f"{profile.width} x {profile.height} pixels, {profile.file_bytes} bytes; exact networks on {profile.carrier}, "
+        f"blocks of the transforms in {profile.blocks}",
+        "",
+    ]
     lines += ["| stage | ms | share |", "|---|---:|---:|"]
     for name, stages in (("start-up", profile.start_up), ("encode", profile.encode), ("decode", profile.decode)):
         total = sum(stages.values())

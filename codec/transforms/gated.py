@@ -18,6 +18,15 @@ class GatedBlock(nn.Module):
         self.reduce = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))
+        x = x + self.mixed(x)
+        return x + self.fed(x)
+
+    def mixed(self, x: Tensor) -> Tensor:
+        """What the first half adds."""
+        mixed: Tensor = self.leave(self.mix(F.leaky_relu(self.enter(x), 0.1)))
+        return mixed
+
+    def fed(self, x: Tensor) -> Tensor:
+        """What the second half adds."""
         fed: Tensor = self.reduce(gated(self.expand(x)))
-        return x + fed
+        return fed
