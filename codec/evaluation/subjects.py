@@ -139,11 +139,15 @@ def _model(name: str, device: "Device") -> Subject:
     def decode(data: bytes) -> Pixels:
         return codec_for(unpack(data), device).decode(data)
 
+    from ..codec import device_of
+    from ..half_blocks import half_is_faster
+
+    numbers = "float32, gated blocks in bfloat16" if half_is_faster(device_of(device)) else "float32"
     libraries = ", ".join(f"{library} {metadata.version(library)}" for library in ("torch", "constriction"))
     return Subject(
         name=name,
         kind="lcodec",
-        settings=f"{'one rate each' if one_rate else 'quality swept'}, {effort_text}{device} device, float32 synthesis",
+        settings=f"{'one rate each' if one_rate else 'quality swept'}, {effort_text}{device} device, {numbers}",
         version=f"lcodec {__version__}, weights {' '.join(entry.weights for entry in entries)}, {libraries}",
         qualities=tuple(float(i + 1) for i in range(len(entries))) if one_rate else MODEL_QUALITIES,
         encode=encode,
