@@ -32,12 +32,13 @@ class HalfBlock(nn.Module):
 
 def with_half_blocks(transform: nn.Module) -> nn.Module:
     """The same analysis or synthesis with its blocks in bfloat16, or itself where it has blocks of another kind."""
-    framed = isinstance(transform, FramedAnalysis | FramedSynthesis)
-    if not framed or not all(isinstance(block, GatedBlock) for block in transform.blocks):
+    if not isinstance(transform, FramedAnalysis | FramedSynthesis):
+        return transform
+    gated = [block for block in transform.blocks.children() if isinstance(block, GatedBlock)]
+    if len(gated) != len(list(transform.blocks.children())):
         return transform
     half = copy.copy(transform)
-    blocks = nn.Sequential(*[HalfBlock(block) for block in transform.blocks])
-    half._modules = {**transform._modules, "blocks": blocks}
+    half._modules = {**transform._modules, "blocks": nn.Sequential(*[HalfBlock(block) for block in gated])}
     return half
 
 
