@@ -180,6 +180,7 @@ def test_measuring_a_step_changes_nothing(recipe, pictures, monkeypatch):
     assert all(not value.any() for p in model.parameters() for value in optimiser.state[p].values())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # within torch
 def test_compiled_steps_follow_eager_ones(recipe, pictures):
     """One of torch's compilers, without code generation: what is fused must still be traceable whole."""
@@ -346,7 +347,7 @@ def test_two_processes_train_one_model(tmp_path, folder):
     path = tmp_path / "a.checkpoint"
     done = run_python(
         *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "lcodec", "train"),
-        *map(str, (tmp_path / "recipe.toml", "-o", path, "--data", folder, "--minutes", "0.1", "--threads", "1")),
+        *map(str, (tmp_path / "recipe.toml", "-o", path, "--data", folder, "--minutes", "0.06", "--threads", "1")),
         environment={"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr.decode()
