@@ -49,9 +49,9 @@ class CodingModel:
         prior.prepare(device)
         self.transforms = transforms.float().to(device).eval()
         self.transforms.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # What codes; refinement goes back through those of `transforms`.
+        # What codes in threads of their own; those of `transforms` where one call has several threads.
         own = with_half_blocks if half_is_faster(device) else nn.Identity()
-        self.analysis, self.synthesis = own(self.transforms.analysis), own(self.transforms.synthesis)
+        self.half_analysis, self.half_synthesis = own(self.transforms.analysis), own(self.transforms.synthesis)
         self.prior = prior
         self.coder = RowCoder(rows, first_row)
         self.device = device
@@ -115,7 +115,8 @@ class CodingModel:
             self._rgb(pixels[seen.slices]), (0, -seen.width % STRIDE, 0, -seen.height % STRIDE), mode="replicate"
         )
         rgb = rgb.contiguous(memory_format=torch.channels_last)
-        y = self.analysis(rgb, self._quality(gain_index))
+        analysis = self.half_analysis if torch.get_num_threads() == 1 else self.transforms.analysis
+        y = analysis(rgb, self._quality(gain_index))
         y = y[:, :, *tile.inside(seen).latents().slices]
         return y, self.transforms.hyper_analysis(y)
 
@@ -153,8 +154,9 @@ class CodingModel:
         seen = window.grown(self.synthesis_margin, held)
         seen = Box(seen.top // STRIDE * STRIDE, seen.left // STRIDE * STRIDE, seen.bottom, seen.right)
         y_hat = y_hat[:, :, *seen.inside(held).latents().slices].contiguous(memory_format=torch.channels_last)
+        synthesis = self.half_synthesis if torch.get_num_threads() == 1 else self.transforms.synthesis
         with _full_precision(self.device):
-            rgb = self.synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]
+            rgb = synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]
         highest = 2**depth - 1
         pixels: Tensor = (rgb * highest).round_().clamp_(0, highest).to(torch.uint8 if depth == 8 else torch.uint16)
         return pixels.permute(1, 2, 0).contiguous().cpu()

@@ -1,7 +1,8 @@
 """Gated blocks in bfloat16, on processors that multiply it faster. The rest of a transform stays in single precision.
 
-So does what blocks add to. Pixels of photographs differ by less than a level, those of made extremes by less than two
-(tests/test_codec_half_blocks.py), and latents by so little that files are as large and as good (kernels/NOTES.md).
+So does what blocks add to. They are used in calls that have one thread, as tiles have: with several, a run of the tests
+was once seen to spin without end. Pixels of photographs differ by less than a level, those of made extremes by less
+than two (tests/test_codec_half_blocks.py), and latents by so little that files are as large and as good (NOTES.md).
 """
 
 import copy

@@ -27,6 +27,7 @@ from ...formats.picture_writing import write_picture
 from ...formats.pictures import read_picture
 from ..codec import gain_index_of
 from ..coding_model import CodingModel
+from ..half_blocks import half_is_faster
 from ..model_file import unpack_model
 from ..registry import by_name
 from ..tiles import WHOLE_PIXELS
@@ -83,7 +84,7 @@ def profile_picture(path: Path, model: str, quality: float, device: torch.device
         if repeat == 0:
             encode.forget()
             decode.forget()
-    blocks = "bfloat16" if coding.synthesis is not coding.transforms.synthesis else "float32"
+    blocks = "bfloat16" if half_is_faster(device) and torch.get_num_threads() == 1 else "float32"
     stages = _start_up(model, repeats), encode.medians(), decode.medians()
     return Profile(width, height, len(data), carrier(device).NAME, blocks, *stages)
 

@@ -142,7 +142,7 @@ def _model(name: str, device: "Device") -> Subject:
     from ..codec import device_of
     from ..half_blocks import half_is_faster
 
-    numbers = "float32, gated blocks in bfloat16" if half_is_faster(device_of(device)) else "float32"
+    numbers = "float32, gated blocks of one thread in bfloat16" if half_is_faster(device_of(device)) else "float32"
     libraries = ", ".join(f"{library} {metadata.version(library)}" for library in ("torch", "constriction"))
     return Subject(
         name=name,
