@@ -341,6 +341,7 @@ def test_roofline_counts_convolutions_and_products():
     assert both.macs == 3 * forward and both.seconds == pytest.approx(3 * forward)
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path, folder):
     """torchrun with gloo: the batch is shared, the ranks stay together, one of them writes."""
     (tmp_path / "recipe.toml").write_text(RECIPE)
