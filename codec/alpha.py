@@ -7,39 +7,30 @@ import numpy as np
 import numpy.typing as npt
 
 from ..formats.errors import FormatError
+from .differences import AXES, differences, from_bytes, sums, to_bytes
 
 Plane = npt.NDArray[np.unsignedinteger[Any]]
-
-_NONE, _LEFT, _ABOVE, _BOTH = range(4)
-_AXES = {_NONE: (), _LEFT: (1,), _ABOVE: (0,), _BOTH: (0, 1)}
 
 
 def pack_alpha(alpha: Plane) -> bytes:
     """alpha (H, W), uint8 or uint16 -> the payload of ALPHA, SPEC 5.2: the shortest of four ways."""
-    if alpha.dtype == np.uint16:
-        alpha = np.concatenate([alpha >> 8, alpha & 255]).astype(np.uint8)
-    found = []
-    for way, axes in _AXES.items():
-        plane = alpha
-        for axis in axes:
-            plane = np.diff(plane, axis=axis, prepend=np.uint8(0))
-        found.append(bytes((way,)) + zlib.compress(plane.tobytes(), 9))
-    return min(found, key=len)
+    plane = to_bytes(alpha)
+    ways = range(len(AXES))
+    return min((bytes((way,)) + zlib.compress(differences(plane, way).tobytes(), 9) for way in ways), key=len)
 
 
 def unpack_alpha(payload: bytes, height: int, width: int, depth: int = 8) -> Plane:
     """The inverse, (H, W), uint16 for more than 8 bits. Raises FormatError; takes little more memory than the plane."""
     if depth == 8:
         return _unpack_bytes(payload, height, width)
-    high, low = np.split(_unpack_bytes(payload, 2 * height, width).astype(np.uint16), 2)
-    plane: Plane = high * np.uint16(256) + low
+    plane = from_bytes(_unpack_bytes(payload, 2 * height, width))
     if int(plane.max()) >= 1 << depth:
         raise FormatError(f"alpha holds a sample of more than {depth} bits", field="ALPHA")
     return plane
 
 
 def _unpack_bytes(payload: bytes, height: int, width: int) -> npt.NDArray[np.uint8]:
-    if not payload or payload[0] not in _AXES:
+    if not payload or payload[0] >= len(AXES):
         raise FormatError(f"alpha is coded in the way {payload[:1].hex() or 'of nothing'}, not 0 .. 3", field="ALPHA")
     inflate = zlib.decompressobj()
     try:
@@ -48,10 +39,7 @@ def _unpack_bytes(payload: bytes, height: int, width: int) -> npt.NDArray[np.uin
         raise FormatError(f"alpha is damaged: {error}", field="ALPHA") from None
     if len(data) != height * width or not inflate.eof or inflate.unused_data:
         raise FormatError(f"alpha holds another number of samples than {width} x {height}", field="ALPHA")
-    plane = np.frombuffer(data, np.uint8).reshape(height, width)
-    for axis in _AXES[payload[0]]:
-        plane = np.cumsum(plane, axis=axis, dtype=np.uint8)
-    return plane
+    return sums(np.frombuffer(data, np.uint8).reshape(height, width), payload[0])
 
 
 def fill_transparent(pixels: Plane, alpha: Plane) -> Plane:

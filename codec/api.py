@@ -5,9 +5,10 @@ from functools import lru_cache
 from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
-from ..formats.container import DEFAULT_MAX_PIXELS, DRAWN, Remains, Stream, unpack, unpack_remains
+from ..formats.container import DEFAULT_MAX_PIXELS, Remains, Stream, unpack, unpack_remains
 from ..formats.errors import UnsupportedError
 from ..formats.files import read_input
+from ..formats.ways import DRAWN
 from .registry import Standing, by_file, by_name
 
 if TYPE_CHECKING:

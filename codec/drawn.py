@@ -8,16 +8,13 @@ from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
 from ..entropy.coder import CoderError
 from ..formats.pictures import Samples
+from .differences import AXES, Bytes, differences, from_bytes, sums, to_bytes
 
-Bytes = npt.NDArray[np.uint8]
-
-_DIFFERENCES: tuple[tuple[int, ...], ...] = ((), (1,), (0,), (0, 1))  # axes, of ways 0 to 3
 _INDEX_BITS = (8, 4, 2, 1)  # of ways 4 to 7
-_LIST = len(_DIFFERENCES)
+_LIST = len(AXES)  # the first way of them; those before are of differences
 _MOST_COLOURS = 256
 _LEAST_DICTIONARY, _LARGEST_DICTIONARY = 2**12, 2**26
 _QUICK, _BEST = 1, 9 | lzma.PRESET_EXTREME
@@ -59,9 +56,8 @@ def unpack_drawn(payload: bytes, height: int, width: int, channels: int, depth: 
     if way < _LIST:
         planes = (height * kind.itemsize, width, channels)
         data = _decompressed(rest, planes[0] * width * channels).reshape(planes)
-        for axis in _DIFFERENCES[way]:
-            data = np.cumsum(data, axis=axis, dtype=np.uint8)
-        samples: Samples = data if depth == 8 else _joined(data)
+        data = sums(data, way)
+        samples: Samples = data if depth == 8 else from_bytes(data)
     else:
         bits = _INDEX_BITS[way - _LIST]
         size = channels * kind.itemsize
@@ -87,12 +83,9 @@ def drawn_crc(samples: Samples) -> int:
 
 def _ways(samples: Samples) -> Iterator[tuple[int, bytes, Bytes]]:
     """All ways of these samples: what each begins with, and what it compresses."""
-    data = samples if samples.dtype == np.uint8 else _split(samples)
-    for way, axes in enumerate(_DIFFERENCES):
-        plane = data
-        for axis in axes:
-            plane = np.diff(plane, axis=axis, prepend=np.zeros_like(plane.take([0], axis)))
-        yield way, b"", plane
+    data = to_bytes(samples)
+    for way in range(_LIST):
+        yield way, b"", differences(data, way)
     if (listed := _colours(samples)) is None:
         return
     colours, index = listed
@@ -116,17 +109,6 @@ def _colours(samples: Samples) -> tuple[Samples, Bytes] | None:
 
 def _pack_colours(colours: Samples) -> bytes:
     return bytes((len(colours) - 1,)) + colours.astype(colours.dtype.newbyteorder("<")).tobytes()
-
-
-def _split(samples: Samples) -> Bytes:
-    """uint16 (H, W, C) -> the upper bytes of all, then the lower ones: (2 H, W, C)."""
-    return np.concatenate([samples >> 8, samples & 255]).astype(np.uint8)
-
-
-def _joined(data: Bytes) -> npt.NDArray[np.uint16]:
-    high, low = np.split(data.astype(np.uint16), 2)
-    joined: npt.NDArray[np.uint16] = high * np.uint16(256) + low
-    return joined
 
 
 def _packed(index: Bytes, bits: int) -> Bytes:

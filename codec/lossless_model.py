@@ -9,8 +9,9 @@ from ..entropy.coder import CoderError, RowCoder
 from ..entropy.exact_interlaced import ExactInterlaced, TilePlanes
 from ..entropy.interlacing import level_count
 from ..entropy.tables import Rows
-from ..formats.container import DRAWN, Tile
+from ..formats.container import Tile
 from ..formats.pictures import Samples
+from ..formats.ways import DRAWN
 from .colour import to_planes, to_samples
 from .drawn import drawn_crc, looks_drawn, pack_drawn, unpack_drawn
 from .tile_model import CodedTile, Terms

@@ -22,6 +22,7 @@ from .sections import (
     pack_section,
     unpack_section,
 )
+from .ways import pack_ways, unpack_ways
 
 MAGIC = b"\x8bLC\n"
 MAJOR = 1
@@ -37,8 +38,6 @@ MAX_ANCILLARY = 64
 MIN_DEPTH, MAX_DEPTH = 8, 16
 
 WEIGHTS_HASH_BYTES = 8
-
-DRAWN = 1  # the way of a tile, SPEC 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def pack(stream: Stream) -> bytes:
     if stream.alpha is not None:
         parts.append(pack_section(ALPHA, stream.alpha))
     if stream.ways is not None:
-        parts.append(pack_section(WAYS, _pack_ways(stream)))
+        parts.append(pack_section(WAYS, pack_ways(stream.ways, 1 if stream.grid is None else len(stream.grid.checks))))
     parts.append(pack_metadata(stream.metadata))
     parts.extend(pack_section(STEP, step) for step in stream.steps)
     parts.append(pack_section(END, _pack_end(stream)))
@@ -196,7 +195,7 @@ def _unpack_start(cursor: Cursor, max_pixels: int) -> _Found:
             elif kind == ALPHA:
                 found.alpha = section.payload.take(section.payload.left_bytes, "ALPHA")
             else:
-                found.ways = _unpack_ways(section.payload, found.tile_count)
+                found.ways = unpack_ways(section.payload, found.tile_count)
     _check_tile_size(found, max_pixels)
     return found
 
@@ -304,26 +303,6 @@ def _unpack_head(payload: Cursor, max_pixels: int) -> Header:
     if width * height > max_pixels:
         raise UnsupportedError(f"the picture is {width} x {height}: more than the limit of {max_pixels} pixels")
     return Header(width, height, model_id, weights_hash, gain_index, kind % 2 == 1, depth)
-
-
-# SPEC 5.3: WAYS
-
-
-def _pack_ways(stream: Stream) -> bytes:
-    tiles = 1 if stream.grid is None else len(stream.grid.checks)
-    assert stream.ways is not None
-    if len(stream.ways) != tiles or not set(stream.ways) <= {0, DRAWN}:
-        raise ValueError(f"{len(stream.ways)} ways of {tiles} tiles, each 0 or {DRAWN}")
-    return bytes(stream.ways)
-
-
-def _unpack_ways(payload: Cursor, tile_count: int) -> tuple[int, ...]:
-    start = payload.offset
-    ways = tuple(payload.take(tile_count, "ways"))
-    payload.finish("WAYS")
-    if not set(ways) <= {0, DRAWN}:
-        raise FormatError(f"a tile is coded in the way {max(ways)}, not 0 or {DRAWN}", offset=start, field="ways")
-    return ways
 
 
 # SPEC 6, STEP, has no fields of its own. SPEC 7: END

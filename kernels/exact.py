@@ -184,7 +184,7 @@ def attend_all(query: Tensor, key: Tensor, value: Tensor, head: int) -> Tensor:
 
 
 def _rounded_quotient(a: Tensor, b: Tensor) -> Tensor:
-    """floor(a / b + 1/2) for integers, b positive: see EXACT.md for when the quotient cannot round to the next one."""
+    """floor(a / b + 1/2) for integers, b positive: entropy/EXACT.md says when it cannot round to the next one."""
     return torch.floor((2 * a + b) / (2 * b))
 
 

@@ -13,9 +13,10 @@ from PIL import Image, ImageDraw
 import lcodec
 from lcodec.codec.drawn import drawn_crc, is_mixed, looks_drawn, pack_drawn, unpack_drawn
 from lcodec.entropy.coder import CoderError
-from lcodec.formats.container import DRAWN, pack, unpack
+from lcodec.formats.container import pack, unpack
 from lcodec.formats.errors import FormatError
 from lcodec.formats.pictures import Picture
+from lcodec.formats.ways import DRAWN
 
 LZMA = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 4096}]
 LZMA_8K = [{**LZMA[0], "dict_size": 8192}]
