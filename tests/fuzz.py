@@ -16,8 +16,14 @@ import zlib
 import atheris
 
 SIGNATURE_BYTES = 6
-INSTRUMENTED = ["lcodec.formats", "lcodec.entropy.coder", "lcodec.entropy.walk", "lcodec.codec.alpha"]
-TYPES = (1, 2, 3, 4, 5, 0x81, 0x82, 0x83, 0x84)
+INSTRUMENTED = [
+    "lcodec.formats",
+    "lcodec.entropy.coder",
+    "lcodec.entropy.walk",
+    "lcodec.codec.alpha",
+    "lcodec.codec.drawn",
+]
+TYPES = (1, 2, 3, 4, 5, 6, 0x81, 0x82, 0x83, 0x84)
 
 
 def split(data: bytes) -> list[tuple[int, bytes]]:
