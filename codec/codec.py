@@ -25,8 +25,9 @@ from .alpha import fill_transparent, pack_alpha
 from .drawn import is_mixed
 from .former_jpeg import former_jpeg_quality
 from .model_file import load_model
+from .planes import samples_of
 from .registry import by_file, by_name
-from .samples import ImageLike, as_picture, samples_of
+from .samples import ImageLike, as_picture
 from .tile_coding import (
     CodedPicture,
     Salvaged,

@@ -1,7 +1,8 @@
 """A model as it codes: float transforms around the exact entropy stage."""
 
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -12,8 +13,8 @@ from ..entropy import walk
 from ..entropy.coder import CoderError, RowCoder
 from ..entropy.convert import to_float
 from ..entropy.exact_prior import ExactPrior
-from ..entropy.exchange import StepModel
 from ..entropy.fixed import GAIN_STEPS
+from ..entropy.step_model import StepModel
 from ..entropy.tables import Rows
 from ..entropy.threads import in_threads
 from ..formats.container import Tile
@@ -23,9 +24,10 @@ from .half_blocks import half_is_faster, with_half_blocks
 from .model import Transforms
 from .quality import LAMBDAS, weight_of
 from .refinement import Refiner
-from .tile_model import CodedTile, Terms
-from .tiles import TILE_SIDE, WHOLE_PIXELS, Box, tiles
-from .transforms.frame import STRIDE
+from .tile_model import CodedTile, Decoded, In, Out, Terms
+from .tiles import Box, strips
+from .transforms.stride import STRIDE
+from .windows import draw_windows
 
 
 class CodingModel:
@@ -49,39 +51,40 @@ class CodingModel:
         prior.prepare(device)
         self.transforms = transforms.float().to(device).eval()
         self.transforms.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # What codes in threads of their own; those of `transforms` where one call has several threads.
         own = with_half_blocks if half_is_faster(device) else nn.Identity()
-        self.half_analysis, self.half_synthesis = own(self.transforms.analysis), own(self.transforms.synthesis)
+        self.analysis, self.synthesis = own(self.transforms.analysis), own(self.transforms.synthesis)
         self.prior = prior
         self.coder = RowCoder(rows, first_row)
         self.device = device
         self.lambdas = lambdas
-        # Pixels around a rectangle on which what is within it depends: more than the reach of the blocks, each of which
-        # sees eight pixels further.
-        depths = (transforms.config.analysis_depth, transforms.config.synthesis_depth)
-        self.analysis_margin, self.synthesis_margin = (STRIDE * (depth // 2 + 2) for depth in depths)
+        self.analysis_margin, self.synthesis_margin = transforms.reach
 
     def source(self, pixels: Samples, depth: int) -> Tensor:
         return torch.from_numpy(pixels if depth == 8 else pixels.astype(np.float32) * (255 / (2**depth - 1)))
 
     def encode_tile(self, source: Tensor, tile: Box, terms: Terms, iterations: int) -> CodedTile:
         encoded = self.compress_tile(source, tile, terms.gain_index, iterations)
-        return CodedTile(encoded.steps, encoded.symbols_crc, encoded.y_hat)
+        return CodedTile(encoded.steps, encoded.symbols_crc, encoded.y_hat.cpu().numpy())
 
-    def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Tensor, int]:
+    def each(self, work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
+        several = list(items)
+        return in_threads(work, several, self.device) if len(several) > 1 else [work(item) for item in several]
+
+    def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Decoded, int]:
         if coded.way:
             raise CoderError("a tile is drawn, which only those of lossless files can be")
-        return self.decode_latents(coded.steps, terms.gain_index, tile.height, tile.width, partial)
+        y_hat, crc = self.decode_latents(coded.steps, terms.gain_index, tile.height, tile.width, partial)
+        return y_hat.cpu().numpy(), crc
 
-    def nothing(self, tile: Box) -> Tensor:
+    def nothing(self, tile: Box) -> Decoded:
         size = tile.inside(tile).latents()
-        return torch.zeros(1, self.transforms.config.latents, size.height, size.width, device=self.device)
+        return np.zeros((1, self.transforms.config.latents, size.height, size.width), np.float32)
 
     def step_count(self, terms: Terms) -> int:
         return self.prior.steps
 
-    def draw_area(self, plane: Tensor, held: Box, area: Box, terms: Terms) -> Tensor:
-        return self.draw(plane, held, area, terms.gain_index, terms.depth)
+    def draw_area(self, plane: Decoded, held: Box, area: Box, terms: Terms) -> Samples:
+        return self.draw(torch.from_numpy(plane).to(self.device), held, area, terms.gain_index, terms.depth)
 
     def compress(self, pixels: Tensor, gain_index: int, iterations: int = 0) -> walk.Encoded:
         """pixels uint8 (H, W, 3) of any size from 1x1, as one tile: see `compress_tile`."""
@@ -110,15 +113,19 @@ class CodingModel:
     @torch.inference_mode()
     def _tile_latents(self, pixels: Tensor, tile: Box, gain_index: int) -> tuple[Tensor, Tensor]:
         """y as it is in the latents of the whole picture, and z of the tile by itself."""
+        parts = strips(tile, self._hands())
+        found = in_threads(lambda part: self._analysed(pixels, part, gain_index), parts, self.device)
+        y = torch.cat(found, 2 if tile.height >= tile.width else 3)
+        return y, in_threads(self.transforms.hyper_analysis, [y], self.device)[0]
+
+    def _analysed(self, pixels: Tensor, tile: Box, gain_index: int) -> Tensor:
         seen = tile.grown(self.analysis_margin, Box.whole(*pixels.shape[:2]))
         rgb = F.pad(
             self._rgb(pixels[seen.slices]), (0, -seen.width % STRIDE, 0, -seen.height % STRIDE), mode="replicate"
         )
         rgb = rgb.contiguous(memory_format=torch.channels_last)
-        analysis = self.half_analysis if torch.get_num_threads() == 1 else self.transforms.analysis
-        y = analysis(rgb, self._quality(gain_index))
-        y = y[:, :, *tile.inside(seen).latents().slices]
-        return y, self.transforms.hyper_analysis(y)
+        y: Tensor = self.analysis(rgb, self._quality(gain_index))
+        return y[:, :, *tile.inside(seen).latents().slices]
 
     def decode_latents(
         self, steps: tuple[bytes, ...], gain_index: int, height: int, width: int, partial: bool = False
@@ -130,36 +137,34 @@ class CodingModel:
     def synthesise(self, y_hat: Tensor, gain_index: int, height: int, width: int) -> Tensor:
         """The float half: y_hat (1, M, h, w) -> pixels uint8 (H, W, 3) on the CPU."""
         whole = Box.whole(height, width)
-        return self.draw(y_hat, whole, whole, gain_index)
+        return torch.from_numpy(self.draw(y_hat, whole, whole, gain_index))
 
-    def draw(self, y_hat: Tensor, held: Box, area: Box, gain_index: int, depth: int = 8) -> Tensor:
-        """The pixels (H, W, 3) of an area on the CPU, uint8 or of more bits uint16, large ones window by window.
+    def draw(self, y_hat: Tensor, held: Box, area: Box, gain_index: int, depth: int = 8) -> Samples:
+        """The pixels (H, W, 3) of an area, uint8 or of more bits uint16, large ones window by window.
 
         y_hat: the latents of the box `held`, which holds the area and whatever of the picture is within
         `synthesis_margin` of it.
         """
-        windows = [area] if area.height * area.width <= WHOLE_PIXELS else tiles(area, TILE_SIDE)
-        if len(windows) == 1:
-            return self._draw_window(y_hat, held, area, gain_index, depth)
-        pixels = torch.empty(area.height, area.width, 3, dtype=torch.uint8 if depth == 8 else torch.uint16)
 
-        def draw(window: Box) -> None:
-            pixels[window.inside(area).slices] = self._draw_window(y_hat, held, window, gain_index, depth)
+        def draw(window: Box) -> Samples:
+            return self._draw_window(y_hat, held, window, gain_index, depth)
 
-        in_threads(draw, windows, self.device)
-        return pixels
+        return draw_windows(area, depth, draw, partial(in_threads, device=self.device), self._hands())
+
+    def _hands(self) -> int:
+        """How much is to be done at a time."""
+        return torch.get_num_threads() if self.device.type == "cpu" else 1
 
     @torch.inference_mode()
-    def _draw_window(self, y_hat: Tensor, held: Box, window: Box, gain_index: int, depth: int) -> Tensor:
+    def _draw_window(self, y_hat: Tensor, held: Box, window: Box, gain_index: int, depth: int) -> Samples:
         seen = window.grown(self.synthesis_margin, held)
         seen = Box(seen.top // STRIDE * STRIDE, seen.left // STRIDE * STRIDE, seen.bottom, seen.right)
         y_hat = y_hat[:, :, *seen.inside(held).latents().slices].contiguous(memory_format=torch.channels_last)
-        synthesis = self.half_synthesis if torch.get_num_threads() == 1 else self.transforms.synthesis
         with _full_precision(self.device):
-            rgb = synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]
+            rgb = self.synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]
         highest = 2**depth - 1
-        pixels: Tensor = (rgb * highest).round_().clamp_(0, highest).to(torch.uint8 if depth == 8 else torch.uint16)
-        return pixels.permute(1, 2, 0).contiguous().cpu()
+        pixels = (rgb * highest).round_().clamp_(0, highest).to(torch.uint8 if depth == 8 else torch.uint16)
+        return np.asarray(pixels.permute(1, 2, 0).contiguous().cpu().numpy())
 
     @cached_property
     def _refiner(self) -> Refiner:

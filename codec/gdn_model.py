@@ -1,12 +1,14 @@
 """Models of the first hyperprior papers, as other programs trained them: one rate each, not trained here."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import nn
 
 from ..entropy.hyperprior import HyperpriorConfig, Kind
 from .transforms.gdn import GdnAnalysis, GdnSynthesis, StridedHyperAnalysis
+
+_REACH = 80  # pixels around a rectangle on which what is within it depends at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +20,6 @@ class GdnConfig:
     latents: int
     places: tuple[int, int, int]
     transform: Literal["gdn"] = "gdn"
-    # As the depths of a `model.ModelConfig`: the layers reach less far than so many blocks.
-    analysis_depth: ClassVar[int] = 6
-    synthesis_depth: ClassVar[int] = 6
 
     def __post_init__(self) -> None:
         if self.width < 1:
@@ -37,6 +36,7 @@ class GdnTransforms(nn.Module):
     def __init__(self, config: GdnConfig) -> None:
         super().__init__()
         self.config = config
+        self.reach = _REACH, _REACH
         self.analysis = GdnAnalysis(config.width, config.latents)
         self.hyper_analysis = StridedHyperAnalysis(config.kind, config.width, config.latents)
         self.synthesis = GdnSynthesis(config.width, config.latents)

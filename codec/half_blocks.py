@@ -1,8 +1,7 @@
 """Gated blocks in bfloat16, on processors that multiply it faster. The rest of a transform stays in single precision.
 
-So does what blocks add to. They are used in calls that have one thread, as tiles have: with several, a run of the tests
-was once seen to spin without end. Pixels of photographs differ by less than a level, those of made extremes by less
-than two (tests/test_codec_half_blocks.py), and latents by so little that files are as large and as good (NOTES.md).
+So does what blocks add to. Pixels of photographs differ by less than a level, those of made extremes by less than two
+(tests/test_codec_half_blocks.py), and latents by so little that files are as large and as good (NOTES.md).
 """
 
 import copy
@@ -46,7 +45,7 @@ def with_half_blocks(transform: nn.Module) -> nn.Module:
 def half_is_faster(device: torch.device) -> bool:
     """Whether blocks in bfloat16 take less time on a device; on GPUs, single precision is kept."""
     # With one thread: several wait for each other where a machine is busy, and then anything is faster.
-    return device.type == "cpu" and in_threads(lambda _: _half_is_faster(), [None], device, alone=False)[0]
+    return device.type == "cpu" and in_threads(lambda _: _half_is_faster(), [None], device)[0]
 
 
 @cache

@@ -1,5 +1,7 @@
 """The model of lossless coding: colours to whole numbers, and their samples coded one level after another."""
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,12 +11,13 @@ from ..entropy.coder import CoderError, RowCoder
 from ..entropy.exact_interlaced import ExactInterlaced, TilePlanes
 from ..entropy.interlacing import level_count
 from ..entropy.tables import Rows
+from ..entropy.threads import in_threads
 from ..formats.container import Tile
 from ..formats.pictures import Samples
 from ..formats.ways import DRAWN
 from .colour import to_planes, to_samples
 from .drawn import drawn_crc, looks_drawn, pack_drawn, unpack_drawn
-from .tile_model import CodedTile, Terms
+from .tile_model import CodedTile, Decoded, In, Out, Terms
 from .tiles import Box
 
 _ROWS_AT_ONCE = 512  # of pixels that are drawn
@@ -34,6 +37,10 @@ class LosslessModel:
         self.coder = RowCoder(rows, 0)
         self.device = device
 
+    def each(self, work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
+        several = list(items)
+        return in_threads(work, several, self.device) if len(several) > 1 else [work(item) for item in several]
+
     def source(self, pixels: Samples, depth: int) -> Tensor:
         return torch.from_numpy(pixels)
 
@@ -41,7 +48,7 @@ class LosslessModel:
         if iterations:
             raise ValueError("lossless coding is done in one pass, without effort")
         own = source[tile.slices]
-        planes = to_planes(own.permute(2, 0, 1).to(torch.int32), terms.depth).to(torch.int16)
+        planes = to_planes(own.permute(2, 0, 1).to(torch.int32), terms.depth).to(torch.int16).numpy()
         drawn: CodedTile | None = None
         if looks_drawn(samples := own[..., : 1 if terms.grey else 3].numpy()):
             payload = pack_drawn(samples)
@@ -50,42 +57,40 @@ class LosslessModel:
             if 8 * len(payload) < _LEAST_BITS * samples.size:
                 return drawn
         sizes = _sizes(tile, terms)
-        steps, crc = interlaced_walk.encode(self.network, self.coder, planes.numpy(), sizes, self.device)
+        steps, crc = interlaced_walk.encode(self.network, self.coder, planes, sizes, self.device)
         learned = CodedTile(steps, crc, planes)
         return learned if drawn is None else min(learned, drawn, key=lambda coded: sum(map(len, coded.steps)))
 
-    def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Tensor, int]:
+    def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Decoded, int]:
         if coded.way == DRAWN:
             return self._decode_drawn(coded, tile, terms)
         sizes = _sizes(tile, terms)
-        found, crc = interlaced_walk.decode(self.network, self.coder, coded.steps, sizes, self.device, partial)
-        planes = torch.from_numpy(found)
-        if not partial and int(to_samples(planes, terms.depth).max()) >= 1 << terms.depth:
+        planes, crc = interlaced_walk.decode(self.network, self.coder, coded.steps, sizes, self.device, partial)
+        if not partial and int(to_samples(torch.from_numpy(planes), terms.depth).max()) >= 1 << terms.depth:
             raise CoderError(f"a sample of more than {terms.depth} bits")
         return planes, crc
 
-    def _decode_drawn(self, coded: Tile, tile: Box, terms: Terms) -> tuple[Tensor, int]:
+    def _decode_drawn(self, coded: Tile, tile: Box, terms: Terms) -> tuple[Decoded, int]:
         if not coded.steps or any(coded.steps[1:]):
             raise CoderError("a drawn tile has its bytes in another step than the first")
         channels = 1 if terms.grey else 3
         samples = unpack_drawn(coded.steps[0], tile.height, tile.width, channels, terms.depth)
         rgb = torch.from_numpy(samples.astype(np.int32)).permute(2, 0, 1).expand(3, -1, -1)
-        return to_planes(rgb, terms.depth).to(torch.int16), drawn_crc(samples)
+        return to_planes(rgb, terms.depth).to(torch.int16).numpy(), drawn_crc(samples)
 
-    def nothing(self, tile: Box) -> Tensor:
-        return torch.zeros(3, tile.height, tile.width, dtype=torch.int16)
+    def nothing(self, tile: Box) -> Decoded:
+        return np.zeros((3, tile.height, tile.width), np.int16)
 
     def step_count(self, terms: Terms) -> int:
         return level_count(terms.side) + 1
 
-    def draw_area(self, plane: Tensor, held: Box, area: Box, terms: Terms) -> Tensor:
-        kind = torch.uint8 if terms.depth == 8 else torch.uint16
-        pixels = torch.empty(area.height, area.width, 3, dtype=kind)
-        own = plane[:, *area.inside(held).slices]
+    def draw_area(self, plane: Decoded, held: Box, area: Box, terms: Terms) -> Samples:
+        pixels: Samples = np.empty((area.height, area.width, 3), np.uint8 if terms.depth == 8 else np.uint16)
+        own = torch.from_numpy(plane[:, *area.inside(held).slices])
         for top in range(0, area.height, _ROWS_AT_ONCE):
             rows = slice(top, top + _ROWS_AT_ONCE)
             samples = _limited(to_samples(own[:, rows], terms.depth), terms.depth)
-            pixels[rows] = samples.permute(1, 2, 0).to(kind)
+            pixels[rows] = samples.permute(1, 2, 0).numpy()
         return pixels
 
 

@@ -55,6 +55,8 @@ class Transforms(nn.Module):
         self.analysis = family.analysis(config.width, config.analysis_depth, config.latents)
         self.hyper_analysis = HyperAnalysis(config.latents, config.prior_width, config.hyper)
         self.synthesis = family.synthesis(config.width, config.synthesis_depth, config.latents)
+        # Of analysis and synthesis, see `Family.reach`.
+        self.reach = family.reach(config.analysis_depth), family.reach(config.synthesis_depth)
 
 
 class Model(nn.Module):

@@ -19,11 +19,12 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from ..entropy.annealing import Annealed
-from ..entropy.prior import HYPER_STRIDE, LatentPrior
+from ..entropy.fixed import HYPER_STRIDE
+from ..entropy.prior import LatentPrior
 from ..entropy.rate import latent_rate
 from .model import Transforms
 from .quality import weight_of
-from .transforms.frame import STRIDE
+from .transforms.stride import STRIDE
 
 _LEARNING_RATE = 0.01  # quantisation steps
 _MOMENTS = (0.9, 0.95)

@@ -1,14 +1,12 @@
-"""Arrays of samples, as callers have them, to pictures and back."""
+"""Arrays of samples, as callers have them, to pictures."""
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ..formats.container import MAX_PIXELS, Header
+from ..formats.container import MAX_PIXELS
 from ..formats.errors import UnsupportedError
 from ..formats.pictures import Picture, Samples, from_pil, picture_of
-from .alpha import unpack_alpha
-from .tiles import Box
 
 ImageLike = Picture | Samples | Image.Image | Tensor
 
@@ -29,15 +27,3 @@ def as_picture(image: ImageLike) -> Picture:
     if image.shape[0] * image.shape[1] > MAX_PIXELS:
         raise UnsupportedError(f"pictures of more than {MAX_PIXELS} pixels are not supported")
     return picture_of(image.reshape(*image.shape[:2], planes), 8 * image.dtype.itemsize)
-
-
-def samples_of(pixels: Samples, header: Header, alpha: bytes | None, area: Box) -> Samples:
-    """RGB pixels (H, W, 3) of an area as the planes that the picture was made of. Raises FormatError for bad alpha."""
-    planes = pixels
-    if header.grey:
-        total = pixels.sum(2, dtype=np.uint16 if pixels.dtype == np.uint8 else np.uint32)
-        planes = ((total + 1) // 3).astype(pixels.dtype)[..., None]
-    if alpha is not None:
-        plane = unpack_alpha(alpha, header.height, header.width, header.depth)[area.slices]
-        planes = np.concatenate([planes, plane[..., None]], axis=2)
-    return planes[..., 0] if planes.shape[2] == 1 else planes

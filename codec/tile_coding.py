@@ -11,15 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from ..entropy.coder import CoderError
-from ..entropy.threads import in_threads
 from ..formats.container import Header, Remains, Stream, Tile
 from ..formats.errors import FormatError
 from ..formats.grid import Grid
 from ..formats.pictures import Picture, Samples
-from .tile_model import Terms, TileModel
+from .tile_model import Decoded, DrawingModel, Terms, TileModel
 from .tiles import Box, side_for, tiles
 
 
@@ -31,7 +29,7 @@ class CodedPicture:
     symbols_crc: int
     grid: Grid | None
     boxes: tuple[Box, ...]
-    decoded: tuple[Tensor, ...]
+    decoded: tuple[Decoded, ...]
     terms: Terms
     ways: tuple[int, ...] | None
 
@@ -69,7 +67,7 @@ def encode_tiles(
     boxes = [whole] if side is None else tiles(whole, side)
     terms = Terms(gain_index, picture.depth, picture.grey, side or max(whole.height, whole.width))
     source = model.source(pixels, picture.depth)
-    coded = in_threads(lambda box: model.encode_tile(source, box, terms, iterations), boxes, model.device)
+    coded = model.each(lambda box: model.encode_tile(source, box, terms, iterations), boxes)
     steps = tuple(step for steps in zip(*(tile.steps for tile in coded), strict=True) for step in steps)
     grid = None if side is None else Grid(side, tuple(tile.symbols_crc for tile in coded))
     symbols_crc = coded[0].symbols_crc if grid is None else grid.symbols_crc()
@@ -78,41 +76,41 @@ def encode_tiles(
     return CodedPicture(steps, symbols_crc, grid, tuple(boxes), decoded, terms, ways if any(ways) else None)
 
 
-def draw_tiles(model: TileModel, boxes: Sequence[Box], parts: Sequence[Tensor], area: Box, terms: Terms) -> Samples:
+def draw_tiles(model: DrawingModel, boxes: Sequence[Box], parts: Sequence[Decoded], area: Box, terms: Terms) -> Samples:
     """The pixels of an area from what is decoded of the tiles it needs, which make up a rectangle."""
     held = Box(boxes[0].top, boxes[0].left, boxes[-1].bottom, boxes[-1].right)
     if len(boxes) == 1:
-        return np.asarray(model.draw_area(parts[0], held, area, terms).numpy())
+        return model.draw_area(parts[0], held, area, terms)
     size = held.inside(held).divided(model.stride)
-    plane = parts[0].new_empty(*parts[0].shape[:-2], size.height, size.width)
+    plane = np.empty((*parts[0].shape[:-2], size.height, size.width), parts[0].dtype)
     for box, part in zip(boxes, parts, strict=True):
         plane[..., *box.inside(held).divided(model.stride).slices] = part
-    return np.asarray(model.draw_area(plane, held, area, terms).numpy())
+    return model.draw_area(plane, held, area, terms)
 
 
-def decode_tiles(model: TileModel, stream: Stream, area: Box) -> Samples:
+def decode_tiles(model: DrawingModel, stream: Stream, area: Box) -> Samples:
     """The pixels of an area of a file, for which only the tiles in reach are decoded. Raises FormatError."""
     whole = Box.whole(stream.header.height, stream.header.width)
     boxes, terms = _boxes(stream.header, stream.grid), Terms.of(stream.header, stream.grid)
     seen = area.grown(model.synthesis_margin, whole)
     needed = [(box, tile) for box, tile in zip(boxes, stream.tiles(), strict=True) if box.meets(seen)]
-    parts = in_threads(lambda pair: _checked(model, terms, *pair), needed, model.device)
+    parts = model.each(lambda pair: _checked(model, terms, *pair), needed)
     return draw_tiles(model, [box for box, _ in needed], parts, area, terms)
 
 
-def verify_tiles(model: TileModel, stream: Stream) -> None:
+def verify_tiles(model: DrawingModel, stream: Stream) -> None:
     """Decode all symbols and compare their checksums. Raises FormatError."""
     pairs = zip(_boxes(stream.header, stream.grid), stream.tiles(), strict=True)
     terms = Terms.of(stream.header, stream.grid)
-    in_threads(lambda pair: _checked(model, terms, *pair) is None, pairs, model.device)
+    model.each(lambda pair: _checked(model, terms, *pair) is None, pairs)
 
 
-def salvage_tiles(model: TileModel, remains: Remains) -> Salvaged:
+def salvage_tiles(model: DrawingModel, remains: Remains) -> Salvaged:
     """The picture as far as it can be drawn: of each tile the steps that are left, grey where there are none."""
     header = remains.header
     boxes, terms = _boxes(header, remains.grid), Terms.of(header, remains.grid)
     pairs = zip(boxes, remains.tiles, strict=True)
-    parts = in_threads(lambda pair: _remaining(model, terms, *pair), pairs, model.device)
+    parts = model.each(lambda pair: _remaining(model, terms, *pair), pairs)
     whole = Box.whole(header.height, header.width)
     pixels = draw_tiles(model, boxes, [part for part, _ in parts], whole, terms)
     problem = None if remains.problem is None else str(remains.problem)
@@ -124,7 +122,7 @@ def _boxes(header: Header, grid: Grid | None) -> list[Box]:
     return [whole] if grid is None else tiles(whole, grid.side)
 
 
-def _checked(model: TileModel, terms: Terms, box: Box, tile: Tile) -> Tensor:
+def _checked(model: DrawingModel, terms: Terms, box: Box, tile: Tile) -> Decoded:
     try:
         part, crc = model.decode_tile(tile, box, terms)
     except CoderError as error:
@@ -134,7 +132,7 @@ def _checked(model: TileModel, terms: Terms, box: Box, tile: Tile) -> Tensor:
     return part
 
 
-def _remaining(model: TileModel, terms: Terms, box: Box, tile: Tile) -> tuple[Tensor, int]:
+def _remaining(model: DrawingModel, terms: Terms, box: Box, tile: Tile) -> tuple[Decoded, int]:
     """What is decoded of a tile, and from how many of its steps: from none where what there is cannot be right."""
     try:
         part, crc = model.decode_tile(tile, box, terms, partial=True)

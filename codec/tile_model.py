@@ -1,15 +1,23 @@
 """What a model is to those who code pictures tile by tile."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from ..formats.container import Header, Tile
 from ..formats.grid import Grid
 from ..formats.pictures import Samples
 from .tiles import Box
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+Decoded = npt.NDArray[Any]  # planes (..., h, w)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +42,31 @@ class CodedTile:
 
     steps: tuple[bytes, ...]
     symbols_crc: int
-    decoded: Tensor
+    decoded: Decoded
     way: int = 0
 
 
-class TileModel(Protocol):
-    """Codes tiles, and draws pixels from what they decode to.
+class DrawingModel(Protocol):
+    """Decodes tiles, and draws pixels from what they decode to.
 
     That is planes (..., h, w) with a place for each square of `stride` pixels.
     """
 
-    device: torch.device
     stride: int
     synthesis_margin: int  # pixels around an area on which what is within it depends
 
-    def source(self, pixels: Samples, depth: int) -> Tensor:
-        """Pixels (H, W, 3) in the form that `encode_tile` takes."""
+    def each(self, work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
+        """`work` of every item, tiles of a picture, as many at a time as suits the model."""
         ...
 
-    def encode_tile(self, source: Tensor, tile: Box, terms: Terms, iterations: int) -> CodedTile:
-        """Code a tile with so many iterations of refinement. ValueError where the model has no use for them."""
-        ...
-
-    def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Tensor, int]:
+    def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Decoded, int]:
         """What the steps of a tile say, and the checksum of the symbols. CoderError on bad bytes.
 
         `partial`: of the steps only the first ones may be there.
         """
         ...
 
-    def nothing(self, tile: Box) -> Tensor:
+    def nothing(self, tile: Box) -> Decoded:
         """What stands for a tile of which no step is left: grey."""
         ...
 
@@ -71,9 +74,21 @@ class TileModel(Protocol):
         """Coding steps of a tile."""
         ...
 
-    def draw_area(self, plane: Tensor, held: Box, area: Box, terms: Terms) -> Tensor:
-        """Pixels (H, W, 3) of an area on the CPU, uint8 or of more bits uint16.
+    def draw_area(self, plane: Decoded, held: Box, area: Box, terms: Terms) -> Samples:
+        """Pixels (H, W, 3) of an area.
 
         plane: what is decoded of the box `held`, which has the area and what is within `synthesis_margin` of it.
         """
+        ...
+
+
+class TileModel(DrawingModel, Protocol):
+    """Codes tiles, too."""
+
+    def source(self, pixels: Samples, depth: int) -> "Tensor":
+        """Pixels (H, W, 3) in the form that `encode_tile` takes."""
+        ...
+
+    def encode_tile(self, source: "Tensor", tile: Box, terms: Terms, iterations: int) -> CodedTile:
+        """Code a tile with so many iterations of refinement. ValueError where the model has no use for them."""
         ...

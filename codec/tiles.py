@@ -1,12 +1,13 @@
 """Rectangles of a picture: the tiles it is coded in, and the windows it is drawn in."""
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
-from .transforms.frame import STRIDE
+from .transforms.stride import STRIDE
 
 TILE_SIDE = 1024  # of a tile, and of a window
 WHOLE_PIXELS = 2**22  # a picture of at most so many pixels is one tile, and drawn at once
+_LEAST_STRIP = 128  # pixels: on each side of a strip, some more are computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,17 @@ def tiles(area: Box, side: int) -> list[Box]:
     """Squares of a side, cut where the area ends, row by row."""
     corners = product(range(area.top, area.bottom, side), range(area.left, area.right, side))
     return [Box(y, x, min(y + side, area.bottom), min(x + side, area.right)) for y, x in corners]
+
+
+def strips(area: Box, count: int) -> list[Box]:
+    """At most so many parts of an area across its longer side, of much the same size, with corners as tiles have."""
+    tall = area.height >= area.width
+    start, length = (area.top, area.height) if tall else (area.left, area.width)
+    count = max(1, min(count, length // _LEAST_STRIP))
+    edges = [start + length * n // count // STRIDE * STRIDE for n in range(count)] + [start + length]
+    if tall:
+        return [Box(a, area.left, b, area.right) for a, b in pairwise(edges)]
+    return [Box(area.top, a, area.bottom, b) for a, b in pairwise(edges)]
 
 
 def side_for(height: int, width: int) -> int | None:

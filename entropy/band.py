@@ -1,35 +1,16 @@
 """Rows of the latents' plane, as one thread walks them step after step."""
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .exact import ExactPointwise, Kernels
-from .exchange import Means, RowNumbers, Symbols, decoded
+from .coded_step import CodedStep
+from .exact import ExactPointwise, Kernels, Numbers
+from .exchange import decoded
 from .fixed import MEAN_BITS, ROW_CENTRE, ROW_GAIN, SCALE_ROWS
 from .known_parts import KnownParts
 from .memory import Memory
 from .prior import LatentPrior
 from .schedule import Places
-from .selection import Selection
-
-
-class CodedStep:
-    """Means, table rows and symbols of the latents of a step, as tables of its selection, which bands fill in part."""
-
-    def __init__(self, selection: Selection) -> None:
-        self.selection = selection
-        self.mean = selection.table(np.int32)
-        self.row = selection.table(np.int16)
-        self.symbols = selection.table(np.int16)
-
-    def parameters(self) -> tuple[Means, RowNumbers]:
-        """Means and rows in the order of symbols."""
-        return self.selection.in_order(self.mean), self.selection.in_order(self.row)
-
-    def put(self, symbols: Symbols) -> None:
-        """The symbols in their order."""
-        self.selection.in_order(self.symbols)[:] = symbols
 
 
 class Band:
@@ -70,14 +51,11 @@ class Band:
             own = block.within(self._rows.start * self._width, self._rows.stop * self._width)
             if own.start == own.stop:
                 continue
-            first = block.channels.start - channels.start
-            outputs = tuple(range(first + n, len(channels) + n, block.channels.step) for n in (0, len(channels)))
+            outputs = outputs_of(block.channels, channels)
             places = self._on_grid(block.places[own], prior.schedule.stride(index))
-            mean, log_scale = head.at_places(by_place.index_select(0, places), outputs).chunk(2)
-            if prior.config.whole_means:
-                mean = self._kernels.scale_down(mean, MEAN_BITS) * (1 << MEAN_BITS)
+            mean, row = parameters(head, by_place.index_select(0, places), outputs, prior.config.whole_means)
             step.selection.stripe(step.mean, block)[:, own] = mean.cpu().numpy()
-            step.selection.stripe(step.row, block)[:, own] = rows_of(log_scale, self._kernels).cpu().numpy()
+            step.selection.stripe(step.row, block)[:, own] = row.cpu().numpy()
 
     def latents(self) -> Tensor:
         """The decoded latents (1, M, rows, w), after the last step."""
@@ -100,6 +78,20 @@ class Band:
         """Where places of the plane are among the features of its rows."""
         y, x = places // self._width - self._rows.start, places % self._width
         return torch.from_numpy(y // stride * -(-self._width // stride) + x // stride).to(self._hyper.device)
+
+
+def outputs_of(own: range, channels: range) -> Numbers:
+    """Which outputs of a head are the means and the log-scales of some of the channels of its step."""
+    first = own.start - channels.start
+    return tuple(range(first + n, len(channels) + n, own.step) for n in (0, len(channels)))
+
+
+def parameters(head: ExactPointwise, features: Tensor, outputs: Numbers, whole_means: bool) -> tuple[Tensor, Tensor]:
+    """Means and table rows (C, n) of C channels at n places, from their features (n, P) and the outputs of C."""
+    mean, log_scale = head.at_places(features, outputs).chunk(2)
+    if whole_means:
+        mean = head.kernels.scale_down(mean, MEAN_BITS) * (1 << MEAN_BITS)
+    return mean, rows_of(log_scale, head.kernels)
 
 
 def rows_of(log_scale: Tensor, kernels: Kernels) -> Tensor:

@@ -14,7 +14,7 @@ from .threads import in_threads
 def carrier(device: torch.device) -> Kernels:
     """The fastest kernels that are exact on a device."""
     # With one thread: several wait for each other where a machine is busy, and then anything is faster.
-    if device.type == "cpu" and in_threads(lambda _: _bytes_are_faster(), [None], device, alone=False)[0]:
+    if device.type == "cpu" and in_threads(lambda _: _bytes_are_faster(), [None], device)[0]:
         return exact_int8
     return exact
 

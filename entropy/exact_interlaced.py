@@ -90,7 +90,7 @@ class ExactInterlaced(Interlaced):
         level = min(tile.levels - step, DEEPEST) * KNOT_STEPS
         height, width = wanted.shape[2:]
         bands = _bands(height, width)
-        share = partial(in_threads, device=wanted.device, alone=False)
+        share = partial(in_threads, device=wanted.device)
 
         def features_of(band: tuple[int, int]) -> tuple[Tensor, Tensor]:
             base, found = network.features(index, Surroundings(known, *band, width, MARGIN), level, feature)

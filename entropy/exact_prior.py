@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from ..kernels import exact as float64_kernels
-from .band import Band, CodedStep, rows_of
+from .band import Band, rows_of
+from .coded_step import CodedStep
 from .exact import ExactArithmetic, Kernels, prepare
 from .exchange import Exchange, decoded
-from .fixed import FEATURE_BITS, GAIN_STEPS, MEAN_BITS, SCALE_ROWS
-from .prior import HYPER_STRIDE, LatentPrior, PriorConfig
+from .fixed import FEATURE_BITS, GAIN_STEPS, HYPER_STRIDE, MEAN_BITS, SCALE_ROWS
+from .prior import LatentPrior, PriorConfig
 from .selection import Selection
 from .threads import in_threads
 
@@ -22,7 +23,7 @@ _LEAST_ROWS = 4  # of a band: each repeats a little of the work of those beside 
 
 
 class ExactPrior(LatentPrior):
-    """An `exchange.StepModel`."""
+    """A `step_model.StepModel`."""
 
     def __init__(self, config: PriorConfig, kernels: Kernels = float64_kernels) -> None:
         super().__init__(ExactArithmetic(kernels), config)
@@ -47,12 +48,12 @@ class ExactPrior(LatentPrior):
         features = (z_hat * (1 << (FEATURE_BITS - MEAN_BITS))).clamp_(-(2**15), 2**15 - 1).view(1, *hyper_size)
 
         rows = _in_bands(size[0], device) if self.context.local else [range(size[0])]
-        bands = in_threads(lambda own: Band(self, kernels, own, size, features, gain_index), rows, device, alone=False)
+        bands = in_threads(lambda own: Band(self, kernels, own, size, features, gain_index), rows, device)
         for index in range(self.schedule.steps):
             coded = CodedStep(Selection(self.schedule, index, config.latents, size))
-            in_threads(partial(Band.predict, step=coded), bands, device, alone=False)
+            in_threads(partial(Band.predict, step=coded), bands, device)
             coded.put(exchange("y", coded.selection, *coded.parameters()))
-        return torch.cat(in_threads(Band.latents, bands, device, alone=False), 2)
+        return torch.cat(in_threads(Band.latents, bands, device), 2)
 
 
 def _in_bands(height: int, device: torch.device) -> list[range]:

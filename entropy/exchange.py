@@ -4,12 +4,11 @@ In each step the model computes every symbol's mean and table row, hands them to
 the encoder computes them from its latents and pushes, the decoder pulls.
 """
 
+import zlib
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from .fixed import MEAN_BITS
 from .selection import Selection
@@ -31,28 +30,11 @@ class Exchange(Protocol):
         ...
 
 
-class StepModel(Protocol):
-    """An entropy model in exact arithmetic, as encoder and decoder walk it, so that they cannot disagree."""
-
-    @property
-    def steps(self) -> int:
-        """Coding steps, from 1."""
-        ...
-
-    @property
-    def n_rows(self) -> int:
-        """Rows of the probability table that its steps may name."""
-        ...
-
-    def prepare(self, device: torch.device) -> None:
-        """Prove its bounds and move to a device; raises ValueError. To be called once, after loading."""
-        ...
-
-    def walk(self, gain_index: int, size: tuple[int, int], exchange: Exchange, device: torch.device) -> Tensor:
-        """Run all steps for latents of (h, w) = size: the decoded y (1, M, h, w) with MEAN_BITS places."""
-        ...
-
-
 def decoded(symbols: Symbols, mean: Means) -> Means:
     """The values with MEAN_BITS places that symbols stand for, of the same shape."""
     return (symbols.astype(np.int32) << MEAN_BITS) + mean
+
+
+def checksum(symbols: Symbols, before: int = 0) -> int:
+    """CRC-32 of the symbols as little-endian int16, continuing from earlier steps."""
+    return zlib.crc32(symbols.astype("<i2").tobytes(), before)

@@ -25,6 +25,8 @@ ROW_GAIN = 8  # rows per unit of a predicted log-scale; a power of two, at most 
 
 SCALE_BITS = 7  # predicted scales, where a model predicts no logarithms: 1/128 quantisation step, below 256
 
+HYPER_STRIDE = 4  # latents for each hyper-latent, in either direction
+
 GAIN_STEPS = 8192  # gain index of quality 100
 KNOTS = 9  # tables that follow quality have this many equidistant knots
 KNOT_STEPS = GAIN_STEPS // (KNOTS - 1)

@@ -22,8 +22,7 @@ from ..kernels import exact as float64_kernels
 from .arithmetic import Arithmetic
 from .exact import ExactArithmetic, Kernels, prepare
 from .exchange import Exchange, Plane, decoded
-from .fixed import MEAN_BITS, SCALE_BITS, SCALE_ROWS
-from .prior import HYPER_STRIDE
+from .fixed import HYPER_STRIDE, MEAN_BITS, SCALE_BITS, SCALE_ROWS
 
 Kind = Literal["factorised", "scale", "mean-scale"]
 KINDS: tuple[Kind, ...] = ("factorised", "scale", "mean-scale")
@@ -105,7 +104,7 @@ class Hyperprior(nn.Module):
 
 
 class ExactHyperprior(Hyperprior):
-    """On integers: an `exchange.StepModel`. Rows below SCALE_ROWS are Gaussian, then comes one a factorised channel."""
+    """On integers: a `step_model.StepModel`. Rows below SCALE_ROWS are Gaussian, then come those of factorised ones."""
 
     def __init__(self, config: HyperpriorConfig, kernels: Kernels = float64_kernels) -> None:
         super().__init__(ExactArithmetic(kernels), config)

@@ -12,10 +12,9 @@ import torch
 
 from .coder import CoderError, RowCoder, RowReader
 from .exact_interlaced import ExactInterlaced, TilePlanes
-from .exchange import Symbols
+from .exchange import Symbols, checksum
 from .interlaced_rows import Placed
 from .interlacing import View
-from .walk import checksum
 
 
 class GroupWriter(Protocol):

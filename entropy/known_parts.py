@@ -18,6 +18,11 @@ from .schedule import Schedule
 _TO_FEATURES = 1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT)
 
 
+def features_of(y_hat: Tensor) -> Tensor:
+    """Decoded latents as what contexts see of them."""
+    return (y_hat * _TO_FEATURES).clamp(-(2**15), 2**15 - 1)
+
+
 class KnownParts:
     """A `known.Known` of exact features, of a band of rows. `add` tells it what a step has decoded."""
 
@@ -44,8 +49,7 @@ class KnownParts:
             for channels in self._schedule.channels_at(step, self._y_hat.shape[1], *position):
                 of = slice(channels.start, channels.stop, channels.step)
                 own = self._y_hat[:, of, y :: self._period, x :: self._period]
-                features = (own * _TO_FEATURES).clamp_(-(2**15), 2**15 - 1)
-                parts.append((channels, self._network.input(features)))
+                parts.append((channels, self._network.input(features_of(own))))
 
     def through(self, layer: nn.Module, channels: range, stride: int = 1) -> Tensor:
         """As `Known.through`, for strides that divide the cell's period."""

@@ -19,12 +19,10 @@ from torch import Tensor, nn
 from .arithmetic import Arithmetic
 from .blocks import PriorBlock
 from .contexts import CONTEXTS
-from .fixed import FEATURE_BITS, MEAN_BITS
+from .fixed import FEATURE_BITS, HYPER_STRIDE, MEAN_BITS
 from .known import ContextNetwork, KnownPlane
 from .memory import Memory
 from .schedule import Schedule
-
-HYPER_STRIDE = 4
 
 # Float arithmetic: qualities (B,) in [0, 1]. Exact arithmetic: a gain index.
 Quality = Tensor | int
@@ -88,12 +86,16 @@ class LatentPrior(nn.Module):
         # Each block sees one row further, of its own resolution.
         fine = range(max(rows.start - 1, 0), min(rows.stop + 1, size[0]))
         first, end = max(fine.start - 2, 0) // HYPER_STRIDE, -(-(fine.stop + 2) // HYPER_STRIDE)
-        z_hat = z_hat[:, :, first:end] if self.has_hyper else torch.zeros_like(z_hat[:, :, first:end])
-        x = F.pixel_shuffle(self.enter(z_hat), 2)
+        seen = slice(fine.start - HYPER_STRIDE * first, fine.stop - HYPER_STRIDE * first)
+        wanted = slice(rows.start - fine.start, rows.stop - fine.start)
+        return self.hyper_features(z_hat[:, :, first:end], q, seen, slice(size[1]), wanted)
+
+    def hyper_features(self, z_hat: Tensor, q: Quality, rows: slice, columns: slice, wanted: slice) -> Tensor:
+        """The same of these z_hat alone: of their latents some rows and columns, and of those rows the wanted ones."""
+        x = F.pixel_shuffle(self.enter(z_hat if self.has_hyper else torch.zeros_like(z_hat)), 2)
         x = F.pixel_shuffle(self.split(self.coarse(x)), 2)
-        x = x[:, :, fine.start - HYPER_STRIDE * first : fine.stop - HYPER_STRIDE * first, : size[1]]
-        x = self.arithmetic.add(x, self.quality(q))
-        hyper: Tensor = self.fine(x, slice(rows.start - fine.start, rows.stop - fine.start))
+        x = self.arithmetic.add(x[:, :, rows, columns], self.quality(q))
+        hyper: Tensor = self.fine(x, wanted)
         return hyper
 
     def step(self, index: int, hyper: Tensor, known: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:

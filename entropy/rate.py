@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .fixed import CONTEXT_SHIFT, ROW_CENTRE, ROW_GAIN, SCALE_MAX, SCALE_MIN, SCALE_ROWS
 from .float_twin import saturate
+from .masks import step_masks
 from .memory import Memory
 from .prior import LatentPrior
 from .schedule import View
@@ -86,7 +87,7 @@ def latent_rate(
     hyper = prior.hyper_synthesis(saturate(z_hat), q, size)
     y_hat, mean_all, scale_all = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
     memory: Memory = {}
-    for index, mask in enumerate(prior.schedule.masks(y.shape[1], *size, y.device)):
+    for index, mask in enumerate(step_masks(prior.schedule, y.shape[1], *size, y.device)):
         view = prior.schedule.view(index, y.shape[1])
         mean, log_scale = prior.step(index, hyper, saturate(y_hat / 2**CONTEXT_SHIFT), memory)
         if prior.config.whole_means:

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 Cell = tuple[tuple[tuple[int, ...], ...], ...]
 Places = npt.NDArray[np.intp]
@@ -70,30 +68,16 @@ class Schedule:
         inner = step % len(self.strides)
         return [range(c, own.stop, groups) for c in own[:groups] if self.cell[c % groups][y][x] == inner]
 
+    def groups(self, step: int, latents: int) -> list[range]:
+        """The channels of each group that a step codes at some position of the cell."""
+        own, groups, inner = self.channels(step, latents), len(self.cell), step % len(self.strides)
+        return [range(c, own.stop, groups) for c in own[:groups] if any(inner in row for row in self.cell[c % groups])]
+
     def places(self, step: int, group: int, height: int, width: int) -> Places:
         """The places of a plane, counted row by row, of the latents of a channel group that a step codes."""
         cell = np.array(self.cell[group]) == step % len(self.strides)
         times = -(-height // len(cell)), -(-width // len(cell))
         return np.flatnonzero(np.tile(cell, times)[:height, :width])
-
-    def masks(self, channels: int, height: int, width: int, device: torch.device) -> list[Tensor]:
-        """One boolean mask (channels, height, width) a step; each latent is in exactly one."""
-        period = len(self.cell[0])
-        channel = torch.arange(channels, device=device)[:, None, None]
-        group = channel % len(self.cell)
-        y = torch.arange(height, device=device)[:, None] % period
-        x = torch.arange(width, device=device) % period
-        inner = [torch.zeros(channels, height, width, dtype=torch.bool, device=device) for _ in self.strides]
-        # Arithmetic on the device instead of a lookup in a table from the host, which a CUDA graph could not record.
-        for g, rows in enumerate(self.cell):
-            for dy, row in enumerate(rows):
-                for dx, step in enumerate(row):
-                    inner[step] |= (group == g) & (y == dy) & (x == dx)
-        masks = []
-        for step in range(self.steps):
-            own = self.channels(step, channels)
-            masks.append(inner[step % len(inner)] & (channel >= own.start) & (channel < own.stop))
-        return masks
 
 
 def _progressive(groups: int, fine_steps: int) -> tuple[Cell, tuple[int, ...]]:

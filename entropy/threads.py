@@ -1,9 +1,15 @@
-"""Work on many things at once, on as many threads as torch may use."""
+"""Work on many things at once, on as many threads as torch may use.
 
+The threads live as long as the process, and each computes with one: no team of OpenMP meets in them, and what they
+multiply with never ends with its thread. Threads of a caller's own that multiply matrices and end at the same time can
+spin for ever in MKL's destructor of a thread's buffers (seen in `mm_cleanup_thread_cbk`, torch 2.13), so coding leaves
+them nothing of that kind to do.
+"""
+
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from threading import Barrier, Lock
+from threading import Barrier, Lock, local
 from typing import TypeVar
 
 import torch
@@ -12,47 +18,68 @@ In = TypeVar("In")
 Out = TypeVar("Out")
 
 
-def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.device, alone: bool = True) -> list[Out]:
+def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.device) -> list[Out]:
     """`work` of every item, as many at a time as torch has threads on a CPU, each with one.
 
-    A single item is worked on by the caller, with all threads, or, not `alone`, like any other: with one, which is
-    faster where there are many small products, for which threads would wait for each other.
+    On other devices, or in one of these threads already, one after the other, at once.
     """
     items = list(items)
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1 or (alone and len(items) == 1):
+    if device.type != "cpu" or getattr(_HERE, "worker", False):
         return [work(item) for item in items]
-    with _LOCK:
-        pool = _pool(threads)
+    threads = torch.get_num_threads()
     inference = torch.is_inference_mode_enabled()  # a thread does not know by itself
+    waiting, turn = list(enumerate(items))[::-1], Lock()
+    results: dict[int, Out] = {}
 
-    def begun(item: In) -> Out:
+    def go_on() -> None:
         with torch.inference_mode(inference):
-            return work(item)
+            while True:
+                with turn:
+                    if not waiting:
+                        return
+                    index, item = waiting.pop()
+                try:
+                    results[index] = work(item)
+                except BaseException:
+                    waiting.clear()
+                    raise
 
-    return list(pool.map(begun, items))
+    pool = _pool(threads)
+    for part in [pool.submit(go_on) for _ in range(min(threads, len(items)))]:
+        part.result()
+    return [results[index] for index in range(len(items))]
 
 
+_HERE = local()
 _LOCK = Lock()
+_POOLS: list[ThreadPoolExecutor] = []  # the last one is in use
 
 
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads for the life of the process in which torch works with one.
+def _pool(least: int) -> ThreadPoolExecutor:
+    """Threads for the life of the process in which torch works with one: as many as there are cores, or `least`.
 
     What torch.set_num_threads says is also what threads that begin later go by, so it is said once for all of these,
     and then taken back: pixels may differ by a level between numbers of threads.
     """
-    ready = Barrier(threads + 1)
+    with _LOCK:
+        if not _POOLS or _POOLS[-1]._max_workers < least:
+            _POOLS.append(_new_pool(max(least, os.cpu_count() or 1)))
+        return _POOLS[-1]
+
+
+def _new_pool(count: int) -> ThreadPoolExecutor:
+    ready = Barrier(count + 1)
 
     def begin() -> None:
+        _HERE.worker = True
         torch.set_num_threads(1)
         torch.get_num_threads()  # a thread takes the number over when it first asks
         ready.wait()
 
-    pool = ThreadPoolExecutor(threads, "lcodec", initializer=begin)
-    for _ in range(threads):
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, "lcodec", initializer=begin)
+    for _ in range(count):
         pool.submit(int)  # each begins a thread, since none is idle yet
     ready.wait()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(before)
     return pool

@@ -1,6 +1,5 @@
 """Latents to bytes and back: an entropy model's walk over its coding steps, with the range coder at its side."""
 
-import zlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,10 +8,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .coder import SYMBOL_LIMIT, CoderError, RowCoder
-from .exchange import Means, Plane, RowNumbers, StepModel, Symbols
+from .coder import SYMBOL_LIMIT, RowCoder
+from .exchange import Means, Plane, RowNumbers, Symbols, checksum
 from .fixed import MEAN_BITS
+from .puller import Puller
 from .selection import Selection
+from .step_model import StepModel
 
 
 class Writer(Protocol):
@@ -70,26 +71,9 @@ def decode(
     `partial`: of the steps only the first ones may be there. The symbols of the others are zero: their latents are as
     they are predicted.
     """
-    if len(steps) > model.steps or (len(steps) < model.steps and not partial):
-        raise CoderError(f"{len(steps)} coding steps where the model has {model.steps}")
-    payloads = iter(steps)
-    crc = 0
-
-    def exchange(plane: Plane, selection: Selection | None, mean: Means, row: RowNumbers) -> Symbols:
-        nonlocal crc
-        if (payload := next(payloads, None)) is None:
-            return np.zeros(row.size, dtype=np.int16)
-        symbols = coder.pull(payload, row)
-        crc = checksum(symbols, crc)
-        return symbols
-
-    y_hat = model.walk(gain_index, size, exchange, device)
-    return _in_steps(y_hat), crc
-
-
-def checksum(symbols: Symbols, before: int = 0) -> int:
-    """CRC-32 of the symbols as little-endian int16, continuing from earlier steps."""
-    return zlib.crc32(symbols.astype("<i2").tobytes(), before)
+    puller = Puller(coder, steps, model.steps, partial)
+    y_hat = model.walk(gain_index, size, puller, device)
+    return _in_steps(y_hat), puller.symbols_crc
 
 
 def _in_steps(y_hat: Tensor) -> Tensor:

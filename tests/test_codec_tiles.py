@@ -10,7 +10,7 @@ from checks import assert_one_line_error, picture, run_cli, run_python
 
 import lcodec
 from lcodec import FormatError
-from lcodec.codec import coding_model, tile_coding, tiles
+from lcodec.codec import tile_coding, tiles, windows
 from lcodec.codec.coding_model import CodingModel
 from lcodec.codec.evaluation.metrics import psnr_db
 from lcodec.codec.registry import MODELS
@@ -111,8 +111,8 @@ def test_windows_draw_what_the_whole_is(name, large, monkeypatch):
     model = lcodec.Codec(name, "cpu")
     data = model.encode(large, 40)
     whole = model.decode(data).astype(int)
-    monkeypatch.setattr(coding_model, "WHOLE_PIXELS", 1)
-    monkeypatch.setattr(coding_model, "TILE_SIDE", 200)
+    monkeypatch.setattr(windows, "WHOLE_PIXELS", 1)
+    monkeypatch.setattr(windows, "TILE_SIDE", 200)
     assert np.abs(model.decode(data) - whole).max() <= 1
 
 
@@ -236,9 +236,10 @@ def test_on_the_command_line(tmp_path, cut):
     assert done.returncode == 0 and b"STEP is damaged" in done.stderr and b"of 4 tiles 3 are whole" in done.stderr
 
 
-def test_eight_threads_and_two_processes_decode_as_one(codec, tiled, two_torch_threads, tmp_path):
+def test_eight_threads_and_two_processes_decode_as_one(codec, large, two_torch_threads, tmp_path):
     """And from the same latents, which are those of one machine and number of threads, come the same bytes."""
     path = tmp_path / "a.lcc"
+    tiled = codec.encode(large[:270, :280], 50, tile=256)
     path.write_bytes(tiled)
     alone = codec.decode(tiled)
     code = f"import hashlib, lcodec; print(hashlib.sha256(lcodec.decode(open({str(path)!r}, 'rb').read())).hexdigest())"
@@ -278,3 +279,28 @@ def test_a_region_of_one_tile_draws_from_it_alone(codec, tiled, monkeypatch):
     monkeypatch.setattr(tile_coding, "draw_tiles", noted)
     codec.decode(tiled, region=(350, 350, 40, 40))
     assert planes == [[Box(256, 256, 512, 512)]]
+
+
+@pytest.mark.parametrize("model", ["base", "high"])
+@torch.inference_mode()
+def test_a_part_depends_on_no_more_than_its_reach(large, model):
+    """Strips and windows are what they would be in the whole picture, and with less around them they are not."""
+    coding = lcodec.Codec(model, "cpu")._model
+    coding.analysis, coding.synthesis = coding.transforms.analysis, coding.transforms.synthesis
+    whole, part = Box.whole(*SIZE), Box(208, 0, 352, SIZE[1])
+    pixels = torch.from_numpy(large)
+    y = coding._analysed(pixels, whole, 4096)
+    own = y[:, :, *part.latents().slices]
+    rough = torch.round(4 * y) / 4
+    drawn = coding.draw(rough, whole, whole, 4096, 16)[part.slices].astype(np.int32)
+
+    def differences():
+        window = coding._draw_window(rough, whole, part, 4096, 16).astype(np.int32)
+        return float((coding._analysed(pixels, part, 4096) - own).abs().max()), int(np.abs(window - drawn).max())
+
+    latents, levels = differences()
+    assert latents < 1e-4 and levels < 3
+    coding.analysis_margin -= 32
+    coding.synthesis_margin -= 32
+    latents_without, levels_without = differences()
+    assert latents_without > 1e-4 and levels_without > 2 * levels

@@ -19,6 +19,7 @@ from lcodec.entropy.convert import to_exact
 from lcodec.entropy.exact_prior import ExactPrior
 from lcodec.entropy.fixed import GAIN_STEPS, MEAN_BITS, ROW_CENTRE, ROW_GAIN
 from lcodec.entropy.float_twin import FLOAT, saturate
+from lcodec.entropy.masks import step_masks
 from lcodec.entropy.prior import LatentPrior, PriorConfig
 from lcodec.entropy.rate import latent_rate, scale_of
 from lcodec.entropy.tables import gaussian_rows
@@ -54,7 +55,7 @@ def exact_pair(twin):
 @pytest.mark.parametrize("schedule", [c.schedule for c in CONTEXTS.values()], ids=CONTEXTS)
 @pytest.mark.parametrize("size", [(1, 1), (5, 8), (2, 3)])
 def test_a_schedule_codes_every_latent_once_and_shares_evenly(schedule, size):
-    masks = schedule.masks(20, *size, CPU)
+    masks = step_masks(schedule, 20, *size, CPU)
     assert len(masks) == schedule.steps
     assert torch.equal(sum(mask.int() for mask in masks), torch.ones(20, *size, dtype=torch.int32))
     for step, mask in enumerate(masks):

@@ -84,7 +84,7 @@ def profile_picture(path: Path, model: str, quality: float, device: torch.device
         if repeat == 0:
             encode.forget()
             decode.forget()
-    blocks = "bfloat16" if half_is_faster(device) and torch.get_num_threads() == 1 else "float32"
+    blocks = "bfloat16" if half_is_faster(device) else "float32"
     stages = _start_up(model, repeats), encode.medians(), decode.medians()
     return Profile(width, height, len(data), carrier(device).NAME, blocks, *stages)
 

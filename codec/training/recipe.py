@@ -9,7 +9,7 @@ from typing import Any
 from ...entropy.contexts import CONTEXTS
 from ..model import ModelConfig
 from ..quality import LAMBDAS
-from ..transforms.frame import STRIDE
+from ..transforms.stride import STRIDE
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from .jpeg import JpegAnalysis, JpegSynthesis
 from .lapped import LappedAnalysis, LappedSynthesis
 from .linear_attention import KERNELS, LinearAttention
 from .shallow import LinearSynthesis, TwoLayerSynthesis
+from .stride import STRIDE
 from .swin import SwinV2Block, swin_block
 from .tdlt import TdltAnalysis, TdltSynthesis
 from .token_block import TokenBlock
@@ -32,7 +33,8 @@ class Family:
     """An analysis, rgb (B, 3, H, W) and q (B,) -> y (B, M, H/16, W/16), and its synthesis, y_hat and q -> rgb.
 
     `latents` is their number where it is fixed; a `fixed` family has no width and no depth either. `whole`: latents are
-    whole numbers that must come back as they are.
+    whole numbers that must come back as they are. `beyond`: pixels that the rest of it may see further than its blocks,
+    each of which sees 8.
     """
 
     analysis: Make
@@ -40,13 +42,19 @@ class Family:
     latents: int | None = None
     fixed: bool = False
     whole: bool = False
+    beyond: int = 2 * STRIDE
+
+    def reach(self, depth: int) -> int:
+        """Pixels around a rectangle on which what is within it depends at most, a multiple of STRIDE."""
+        return max(STRIDE, -(-(8 * depth + self.beyond) // STRIDE) * STRIDE)
 
 
-def framed(make_block: MakeBlock, bypass: bool = True) -> Family:
+def framed(make_block: MakeBlock, bypass: bool = True, beyond: int = 2 * STRIDE) -> Family:
     """Blocks in the socket of `frame`."""
     return Family(
         analysis=lambda width, depth, latents: FramedAnalysis(width, depth, latents, make_block, bypass),
         synthesis=lambda width, depth, latents: FramedSynthesis(width, depth, latents, make_block, bypass),
+        beyond=beyond,
     )
 
 
@@ -63,6 +71,7 @@ def time_lapped(make_block: MakeBlock) -> Family:
     return Family(
         analysis=lambda width, depth, latents: TdltAnalysis(width, depth, latents, make_block),
         synthesis=lambda width, depth, latents: TdltSynthesis(width, depth, latents, make_block),
+        beyond=0,
     )
 
 
@@ -83,7 +92,7 @@ def _hornet(width: int, index: int) -> nn.Module:
 
 
 _SHALLOW_WIDTH = 32  # of the hidden layer, whatever the width of the analysis
-_GATED = framed(_gated)
+_GATED = framed(_gated, beyond=0)
 
 FAMILIES = {
     "gated": _GATED,

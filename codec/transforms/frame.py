@@ -16,7 +16,6 @@ from .bypass import merge_weights
 from .front import CHANNELS, Front
 from .gain import QualityGain
 
-STRIDE = 16
 # Log-gain of the latents at quality 0 and 1: quantisation steps of about 95 and 8 grey levels to begin with.
 _LATENT_GAIN = (-1.1, 1.4)
 

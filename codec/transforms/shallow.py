@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .bypass import merge_weights
-from .frame import STRIDE
 from .front import CHANNELS, Front
 from .gain import QualityGain
+from .stride import STRIDE
 
 # Pixels that the map of one latent reaches into each neighbouring area.
 OVERLAP = 4

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .frame import STRIDE, FramedAnalysis, FramedSynthesis, MakeBlock
+from .frame import FramedAnalysis, FramedSynthesis, MakeBlock
 from .front import colour_matrix
+from .stride import STRIDE
 
 
 class BorderFilter(nn.Module):

@@ -1,0 +1,3 @@
+"""How far apart latents are."""
+
+STRIDE = 16  # pixels, in either direction
