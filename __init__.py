@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .codec.api import decode, encode, info, open, salvage
     from .codec.codec import Codec
+    from .codec.decoder import Decoder
     from .codec.pillow_plugin import register_pillow
     from .codec.targets import Target
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
@@ -18,6 +19,7 @@ __version__ = "0.9.0"
 
 _HOMES = {
     "Codec": ".codec.codec",
+    "Decoder": ".codec.decoder",
     "Target": ".codec.targets",
     "decode": ".codec.api",
     "encode": ".codec.api",
@@ -35,6 +37,7 @@ _HOMES = {
 __all__ = [
     "Codec",
     "DamageWarning",
+    "Decoder",
     "FormatError",
     "LcodecError",
     "ModelError",

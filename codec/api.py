@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ..formats.pictures import Samples
-    from .codec import Codec, Device, Rate, Region
+    from .codec import Codec, Device, Rate
+    from .decoding import Region
     from .samples import ImageLike
     from .targets import Target
     from .tile_coding import Salvaged

@@ -27,7 +27,7 @@ from .refinement import Refiner
 from .tile_model import CodedTile, Decoded, In, Out, Terms
 from .tiles import Box, strips
 from .transforms.stride import STRIDE
-from .windows import draw_windows
+from .windows import draw_windows, surroundings
 
 
 class CodingModel:
@@ -54,6 +54,7 @@ class CodingModel:
         own = with_half_blocks if half_is_faster(device) else nn.Identity()
         self.analysis, self.synthesis = own(self.transforms.analysis), own(self.transforms.synthesis)
         self.prior = prior
+        self.rows = rows
         self.coder = RowCoder(rows, first_row)
         self.device = device
         self.lambdas = lambdas
@@ -157,8 +158,7 @@ class CodingModel:
 
     @torch.inference_mode()
     def _draw_window(self, y_hat: Tensor, held: Box, window: Box, gain_index: int, depth: int) -> Samples:
-        seen = window.grown(self.synthesis_margin, held)
-        seen = Box(seen.top // STRIDE * STRIDE, seen.left // STRIDE * STRIDE, seen.bottom, seen.right)
+        seen = surroundings(window, held, self.synthesis_margin)
         y_hat = y_hat[:, :, *seen.inside(held).latents().slices].contiguous(memory_format=torch.channels_last)
         with _full_precision(self.device):
             rgb = self.synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]

@@ -6,6 +6,13 @@ import numpy as np
 
 from ..formats.pictures import Samples
 from .tiles import TILE_SIDE, WHOLE_PIXELS, Box, strips, tiles
+from .transforms.stride import STRIDE
+
+
+def surroundings(window: Box, held: Box, margin: int) -> Box:
+    """What is to be computed of the box `held` for a window that depends on so many pixels around it."""
+    seen = window.grown(margin, held)
+    return Box(seen.top // STRIDE * STRIDE, seen.left // STRIDE * STRIDE, seen.bottom, seen.right)
 
 
 def draw_windows(

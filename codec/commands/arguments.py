@@ -71,10 +71,15 @@ def numbers(text: str) -> tuple[float, ...]:
     return tuple(float(part) for part in text.split(","))
 
 
-def start_torch(options: argparse.Namespace, pixels: int) -> None:
-    """Set the number of threads; announce work that will take more than a moment."""
+def announce(pixels: int) -> None:
+    """A line about work that will take more than a moment."""
     if pixels > _LONG_WORK_PIXELS:
         say(f"working on {pixels / 1e6:.0f} megapixels ...")
+
+
+def start_torch(options: argparse.Namespace, pixels: int) -> None:
+    """Set the number of threads; announce work that will take more than a moment."""
+    announce(pixels)
     if options.threads:
         import torch
 

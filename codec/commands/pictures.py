@@ -6,15 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...formats.container import unpack, unpack_remains
+from ...formats.container import Remains, Stream, unpack, unpack_remains
 from ...formats.errors import CutError, ModelError
 from ...formats.files import check_output, read_input, write_output
 from ...formats.metadata import Metadata
 
 if TYPE_CHECKING:
     from ...formats.pictures import Samples
+    from ..decoding import Decoding
 
-from .arguments import Verbs, add_input, add_limit, add_machine, add_output, positive, rate, say, start_torch
+from .arguments import Verbs, add_input, add_limit, add_machine, add_output, announce, positive, rate, say, start_torch
 from .sizes import parse_size
 
 
@@ -49,6 +50,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
     )
     part.add_argument("--partial", action="store_true", help="of a file that is cut, a preview from what is there")
     part.add_argument("--salvage", action="store_true", help="of a damaged file, what can be had; grey for the rest")
+    _add_onnx(decode)
     add_limit(decode)
     add_machine(decode)
 
@@ -58,6 +60,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
 
     verify = verbs.add("verify", _verify, "check a coded file's sections and decode its symbols")
     add_input(verify, "coded file; - is standard input")
+    _add_onnx(verify)
     add_limit(verify)
     add_machine(verify)
 
@@ -107,25 +110,38 @@ def _decode(options: argparse.Namespace) -> None:
         samples, metadata, depth = _remains(options, data)
     else:
         stream = unpack(data, options.max_pixels)
-        from ..api import codec_for
-
         width, height = options.region[2:] if options.region else (stream.header.width, stream.header.height)
-        start_torch(options, width * height)
-        samples = codec_for(stream, options.device).decode_stream(stream, options.region)
+        samples = _decoder(options, stream, width * height).decode_stream(stream, options.region)
         metadata, depth = stream.metadata, stream.header.depth
     for note in lost_notes(samples, suffix, metadata, depth):
         say(f"note: {note}")
     write_output(options.output, write_picture(samples, suffix, metadata, depth), options.force)
 
 
+def _add_onnx(verb: argparse.ArgumentParser) -> None:
+    text = "with onnxruntime and the model in this folder of `lcodec export --to onnx`, without torch (repeatable)"
+    verb.add_argument("--onnx", action="append", metavar="DIR", help=text)
+
+
+def _decoder(options: argparse.Namespace, stream: Stream | Remains, pixels: int) -> "Decoding":
+    """What decodes so many pixels of a file on the machine that the options say."""
+    if options.onnx:
+        from ..decoder import Decoder
+
+        announce(pixels)
+        return Decoder(*options.onnx, threads=options.threads)
+    from ..api import codec_for
+
+    start_torch(options, pixels)
+    return codec_for(stream, options.device)
+
+
 def _remains(options: argparse.Namespace, data: bytes) -> tuple["Samples", Metadata, int]:
     remains = unpack_remains(data, options.max_pixels)
     if options.partial and remains.problem is not None and not isinstance(remains.problem, CutError):
         raise remains.problem
-    from ..api import codec_for
-
-    start_torch(options, remains.header.width * remains.header.height)
-    salvaged = codec_for(remains, options.device).salvage_remains(remains)
+    pixels = remains.header.width * remains.header.height
+    salvaged = _decoder(options, remains, pixels).salvage_remains(remains)
     if salvaged.problem is not None:
         say(f"warning: {salvaged.problem}")
     say(f"note: {salvaged.summary()}")
@@ -172,10 +188,7 @@ def _info(options: argparse.Namespace) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     stream = unpack(read_input(options.input), options.max_pixels)
-    from ..api import codec_for
-
-    start_torch(options, stream.header.width * stream.header.height)
-    codec_for(stream, options.device).verify_stream(stream)
+    _decoder(options, stream, stream.header.width * stream.header.height).verify_stream(stream)
     print("ok: sections and symbols match their checksums")
 
 

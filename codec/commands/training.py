@@ -43,9 +43,10 @@ def add_training_verbs(verbs: Verbs) -> None:
     plot.add_argument("logs", nargs="+", type=Path, help="CSV that training wrote beside its checkpoint")
     add_output(plot, "picture: .png or .svg")
 
-    export = verbs.add("export", _export, "turn a checkpoint into a model file and measure the loss of conversion")
-    export.add_argument("checkpoint")
-    add_output(export, "model file (.safetensors)")
+    export = verbs.add("export", _export, "turn a checkpoint into a model file, or a model into ONNX graphs")
+    export.add_argument("source", help="a checkpoint; for onnx the name of a model")
+    add_output(export, "model file (.safetensors), measured against the checkpoint; for onnx a folder")
+    export.add_argument("--to", choices=("model", "onnx"), default="model", help="what to make of it (default model)")
     export.add_argument("--first-row", type=int, default=6, help="first table row that is coded (default 6)")
     add_data(export)
     add_threads(export)
@@ -113,13 +114,16 @@ def _plot(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
+    if options.to == "onnx":
+        _export_onnx(options)
+        return
     check_output(options.output, options.force)
     from ..export import export
     from ..lossless_export import export_lossless
     from ..training.lossless import is_lossless_checkpoint
 
     start_torch(options, 0)
-    checkpoint = Path(options.checkpoint)
+    checkpoint = Path(options.source)
     if is_lossless_checkpoint(checkpoint):
         model, report = export_lossless(checkpoint, options.data)
     else:
@@ -127,6 +131,16 @@ def _export(options: argparse.Namespace) -> None:
     write_output(options.output, model, options.force)
     for line in report:
         say(line)
+
+
+def _export_onnx(options: argparse.Namespace) -> None:
+    folder = Path(options.output)
+    if not options.force and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} is there already: --force writes into it")
+    from ..onnx_export import export_onnx
+    from ..registry import by_name
+
+    export_onnx(by_name(options.source)).write(folder, overwrite=True)
 
 
 def _import(options: argparse.Namespace) -> None:
