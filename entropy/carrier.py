@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from ..kernels import exact, exact_int8
+from ..kernels.triton_ready import Trial, triton_pays
 from .exact import Kernels
 from .threads import in_threads
 
@@ -16,7 +17,17 @@ def carrier(device: torch.device) -> Kernels:
     # With one thread: several wait for each other where a machine is busy, and then anything is faster.
     if device.type == "cpu" and in_threads(lambda _: _bytes_are_faster(), [None], device)[0]:
         return exact_int8
+    if device.type == "cuda" and triton_pays("exact products", device, _trial):
+        from ..kernels import triton_exact
+
+        return triton_exact
     return exact
+
+
+def _trial(device: torch.device) -> Trial:
+    from ..kernels import triton_exact  # which needs triton
+
+    return triton_exact.trial(device)
 
 
 @cache

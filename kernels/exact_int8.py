@@ -128,11 +128,15 @@ def convolution(x: Tensor, layer: Layer) -> Tensor:
     """As `exact.convolution`."""
     if layer[0].dtype == exact.CARRIER:
         return exact.convolution(x.to(exact.CARRIER), layer).to(CARRIER)
-    batch, inputs, height, width = x.shape
+    batch, _, height, width = x.shape
+    return _product(_bytes(neighbours(x)), layer).view(batch, height, width, -1).permute(0, 3, 1, 2)
+
+
+def neighbours(x: Tensor) -> Tensor:
+    """(B, I, H, W) -> (B H W, 9 I): of every place the 3x3 about it, zeros outside the plane."""
     padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
     windows = padded.unfold(1, 3, 1).unfold(2, 3, 1)  # (B, H, W, I, 3, 3)
-    rows = windows.permute(0, 1, 2, 4, 5, 3).reshape(-1, 9 * inputs)
-    return _product(_bytes(rows), layer).view(batch, height, width, -1).permute(0, 3, 1, 2)
+    return windows.permute(0, 1, 2, 4, 5, 3).reshape(-1, 9 * x.shape[1])
 
 
 def leaky(x: Tensor, slope: int, places: int) -> Tensor:

@@ -20,6 +20,7 @@ from lcodec.codec.transforms import (
 )
 from lcodec.codec.transforms.linear_attention import KERNELS, LinearAttention
 from lcodec.codec.transforms.linear_heads import merge_heads, split_heads
+from lcodec.kernels import linear_scan
 
 HEIGHT, WIDTH = 5, 7
 ALL_PAIRS = ("elu", "focused", "hedgehog", "transnormer", "inline", "rala", "flow")
@@ -166,16 +167,16 @@ def test_gated_forms_agree_and_equal_all_pairs(n):
     logs = log_decays(n)
     total = logs.cumsum(2)
     weights = torch.einsum("bhid,bhjd,bhijd->bhij", q, k, (total[:, :, :, None] - total[:, :, None]).exp()).tril()
-    torch.testing.assert_close(linear_gated.scan_steps(q, k, v, logs), weights @ v)
-    torch.testing.assert_close(linear_gated.scan_chunks(q, k, v, logs), weights @ v, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(linear_scan.scan_steps(q, k, v, logs), weights @ v)
+    torch.testing.assert_close(linear_scan.scan_chunks(q, k, v, logs), weights @ v, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("lowest", [-5.0, 0.0])
 def test_long_planes_and_strong_decays_stay_exact(lowest):
     q, k, v = heads(3001, dtype=torch.float32)
     logs = torch.full_like(q, lowest)
-    steps = linear_gated.scan_steps(*(t.double() for t in (q, k, v, logs)))
-    torch.testing.assert_close(linear_gated.scan_chunks(q, k, v, logs), steps.float(), rtol=1e-3, atol=1e-3)
+    steps = linear_scan.scan_steps(*(t.double() for t in (q, k, v, logs)))
+    torch.testing.assert_close(linear_scan.scan_chunks(q, k, v, logs), steps.float(), rtol=1e-3, atol=1e-3)
 
 
 def test_retention_forms_agree_and_decay_with_the_distance_both_ways():
@@ -183,8 +184,8 @@ def test_retention_forms_agree_and_decay_with_the_distance_both_ways():
     q, k, v = heads(n)
     logs = torch.tensor([-0.03, -0.2], dtype=torch.float64)[None, :, None, None]
     given = [linear_gated.there_and_back(t) for t in (q, k, v)]
-    chunks = linear_gated.averaged(linear_gated.scan_chunks(*given, logs.expand(-1, -1, n, -1)))
-    steps = linear_gated.averaged(linear_gated.scan_steps(*given, logs.expand(-1, -1, n, -1)))
+    chunks = linear_gated.averaged(linear_scan.scan_chunks(*given, logs.expand(-1, -1, n, -1)))
+    steps = linear_gated.averaged(linear_scan.scan_steps(*given, logs.expand(-1, -1, n, -1)))
     distance = (torch.arange(n)[:, None] - torch.arange(n)).abs()
     weights = products(q, k) * (logs * distance).exp() * (0.5 + 0.5 * (distance == 0))
     torch.testing.assert_close(chunks, weights @ v, rtol=1e-9, atol=1e-9)
@@ -216,7 +217,7 @@ def test_gradients_of_scans_agree_in_both_forms():
     q, k, v = (t.requires_grad_() for t in heads(37))
     logs, beta = log_decays(37).requires_grad_(), torch.rand(2, 2, 37, 1, dtype=torch.float64, requires_grad=True)
     for chunks, steps, last in (
-        (linear_gated.scan_chunks, linear_gated.scan_steps, logs),
+        (linear_scan.scan_chunks, linear_scan.scan_steps, logs),
         (linear_delta.delta_chunks, linear_delta.delta_steps, beta),
     ):
         given = (q, linear_feature_maps.unit(k), v, last)
@@ -319,8 +320,8 @@ def test_gated_gives_each_direction_its_own_decay():
     q, k, v = heads(20)
     x = torch.randn(2, 8, 4, 5, dtype=torch.float64)
     there, back = (split_heads(F.logsigmoid(t) / 16, 2) for t in rule.decay(x).chunk(2, 1))
-    forward = linear_gated.scan_steps(q / 2, k, v, there)
-    reverse = linear_gated.scan_steps(*(t.flip(2) for t in (q / 2, k, v, back))).flip(2)
+    forward = linear_scan.scan_steps(q / 2, k, v, there)
+    reverse = linear_scan.scan_steps(*(t.flip(2) for t in (q / 2, k, v, back))).flip(2)
     share = split_heads(rule.share(x).sigmoid(), 2)
     local = rule.norm_local(split_heads(x, 2))
     expected = share * rule.norm_scan((forward + reverse) / 2) + (1 - share) * local

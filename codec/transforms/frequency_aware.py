@@ -15,10 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...kernels.window_attention import window_attention
 from .feed_forward import GatedFeedForward
 from .swin import distance_index
 from .token_block import HEAD_CHANNELS, TokenBlock
-from .windows import Windows, attend, join_heads, split_heads
+from .windows import Windows, join_heads, split_heads
 
 SHAPES = ((4, 4), (16, 16), (4, 16), (16, 4))
 BLOCK = 8
@@ -48,8 +49,8 @@ class FrequencyWindowAttention(nn.Module):
         mixed = []
         for i, (windows, part) in enumerate(zip(self.windows, parts, strict=True)):
             q, k, v = (split_heads(windows.cut(plane), self.heads) for plane in part)
-            scores = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3) + self.bias[i][:, getattr(self, f"index{i}")]
-            seen = attend(scores, v, windows.outside(height, width, x.device))
+            bias = self.bias[i][:, getattr(self, f"index{i}")]
+            seen = window_attention(q, k, v, bias, windows.outside(height, width, x.device))
             mixed.append(windows.join(join_heads(seen), height, width))
         joined: Tensor = self.leave(torch.cat(mixed, 1))
         return joined

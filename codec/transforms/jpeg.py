@@ -69,6 +69,7 @@ class _Jpeg(nn.Module):
 
     basis: Tensor
     colour: Tensor
+    to_rgb: Tensor
     tables: Tensor
 
     def __init__(self) -> None:
@@ -76,7 +77,9 @@ class _Jpeg(nn.Module):
         dct = dct_matrix(BLOCK)
         basis = torch.einsum("ui,vj->uvij", dct, dct).reshape(BANDS, BANDS)
         self.register_buffer("basis", basis.float(), persistent=False)
-        self.register_buffer("colour", torch.tensor(_YCBCR, dtype=torch.float64), persistent=False)
+        colour = torch.tensor(_YCBCR, dtype=torch.float64)
+        self.register_buffer("colour", colour, persistent=False)
+        self.register_buffer("to_rgb", colour.inverse(), persistent=False)
         self.register_buffer("tables", quantisation_tables().float(), persistent=False)
 
     def steps(self, q: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,7 +121,7 @@ class JpegSynthesis(_Jpeg):
             small = self._samples(both, chroma).clamp(-128, 127)
             cbcr = F.interpolate(small, scale_factor=2.0, mode="bilinear", align_corners=False)
             planes = torch.cat([y.clamp(0, 255), cbcr], 1)
-            return F.conv2d(planes, self.colour.inverse().float()[:, :, None, None]) / 255
+            return F.conv2d(planes, self.to_rgb.float()[:, :, None, None]) / 255
 
     def _samples(self, bands: Tensor, steps: Tensor) -> Tensor:
         batch, count, _, height, width = bands.shape

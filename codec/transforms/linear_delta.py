@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...kernels.linear_scan import chunked
 from .linear_feature_maps import unit
-from .linear_gated import averaged, chunked, there_and_back
+from .linear_gated import averaged, there_and_back
 from .linear_heads import HeadNorm, split_heads
 
 _CHUNK = 32

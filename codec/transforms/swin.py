@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...kernels.window_attention import window_attention
 from .feed_forward import GatedFeedForward
 from .token_block import ChannelNorm, TokenBlock, heads_of
-from .windows import Windows, attend, join_heads, split_heads
+from .windows import Windows, join_heads, split_heads
 
 WINDOW = 8
 _BIAS_RANGE = 16.0
@@ -22,7 +23,7 @@ _MOST_SHARPNESS = math.log(100.0)
 
 
 class _Windowed(nn.Module):
-    """Attention within windows, (B, N, H, W) -> same; `scores` says how well a query and a key of a window agree."""
+    """Attention within windows, (B, N, H, W) -> same; `attend` mixes the values of each."""
 
     index: Tensor
 
@@ -36,12 +37,12 @@ class _Windowed(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = (split_heads(part, self.heads) for part in self.windows.cut(self.qkv(x)).chunk(3, 2))
-        seen = attend(self.scores(q, k), v, self.windows.outside(x.shape[2], x.shape[3], x.device))
+        seen = self.attend(q, k, v, self.windows.outside(x.shape[2], x.shape[3], x.device))
         joined: Tensor = self.leave(self.windows.join(join_heads(seen), x.shape[2], x.shape[3]))
         return joined
 
-    def scores(self, q: Tensor, k: Tensor) -> Tensor:
-        """q, k (B * windows, heads, L, d) -> (B * windows, heads, L, L)."""
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, outside: Tensor | None) -> Tensor:
+        """q, k, v (B * windows, heads, L, d) and outside of `Windows` -> (B * windows, heads, L, d)."""
         raise NotImplementedError
 
 
@@ -53,9 +54,8 @@ class WindowAttention(_Windowed):
         rows, columns = windows.size
         self.bias = nn.Parameter(torch.zeros(heads, (2 * rows - 1) * (2 * columns - 1)))
 
-    def scores(self, q: Tensor, k: Tensor) -> Tensor:
-        found: Tensor = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3) + self.bias[:, self.index]
-        return found
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, outside: Tensor | None) -> Tensor:
+        return window_attention(q, k, v, self.bias[:, self.index], outside)
 
 
 class CosineWindowAttention(_Windowed):
@@ -69,14 +69,13 @@ class CosineWindowAttention(_Windowed):
         self.bias = nn.Sequential(nn.Linear(2, _BIAS_HIDDEN), nn.ReLU(), nn.Linear(_BIAS_HIDDEN, heads, bias=False))
         self.register_buffer("distances", log_distances(*windows.size), persistent=False)
 
-    def scores(self, q: Tensor, k: Tensor) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, outside: Tensor | None) -> Tensor:
         # In single precision: differences of cosines decide, and are multiplied by up to a hundred.
         with torch.autocast(q.device.type, enabled=False):
             q, k = F.normalize(q.float(), dim=-1), F.normalize(k.float(), dim=-1)
             table = _BIAS_RANGE * torch.sigmoid(self.bias(self.distances))  # (distances, heads)
             sharp = self.sharpness.clamp_max(_MOST_SHARPNESS).exp()
-            found: Tensor = (q * sharp) @ k.transpose(2, 3) + table.t()[:, self.index]
-            return found
+            return window_attention(q * (sharp * q.shape[-1] ** 0.5), k, v, table.t()[:, self.index], outside)
 
 
 class SwinV2Block(nn.Module):

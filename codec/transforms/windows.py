@@ -36,26 +36,16 @@ class Windows:
         return x[:, :, above : above + height, before : before + width]
 
     def outside(self, height: int, width: int, device: torch.device) -> Tensor | None:
-        """(windows, 1, 1, L): true for tokens outside the plane; None where there are none."""
+        """(windows, L): true for tokens outside the plane; None where there are none."""
         (rows, columns), (above, before) = self.size, self.shift
         if above == before == 0 and height % rows == 0 and width % columns == 0:
             return None
         inside = torch.ones(1, 1, height, width, device=device)
-        return self.cut(inside)[:, None, None, :, 0] == 0
+        return self.cut(inside)[:, :, 0] == 0
 
     def _grid(self, height: int, width: int) -> tuple[int, int]:
         (rows, columns), (above, before) = self.size, self.shift
         return -(-(height + above) // rows), -(-(width + before) // columns)
-
-
-def attend(scores: Tensor, values: Tensor, outside: Tensor | None) -> Tensor:
-    """Softmax attention. scores (B * windows, heads, L, L), values (B * windows, heads, L, d), outside of `Windows`."""
-    if outside is not None:
-        windows = outside.shape[0]
-        # Every window has a token inside, so no row is empty.
-        grouped = scores.view(-1, windows, *scores.shape[1:])
-        scores = grouped.masked_fill(outside, -torch.inf).view_as(scores)
-    return scores.softmax(-1).to(values.dtype) @ values
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
