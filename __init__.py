@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .codec.codec import Codec
     from .codec.decoder import Decoder
     from .codec.pillow_plugin import register_pillow
-    from .codec.targets import Target
+    from .codec.target import Target
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 
 __version__ = "0.9.0"
@@ -20,7 +20,7 @@ __version__ = "0.9.0"
 _HOMES = {
     "Codec": ".codec.codec",
     "Decoder": ".codec.decoder",
-    "Target": ".codec.targets",
+    "Target": ".codec.target",
     "decode": ".codec.api",
     "encode": ".codec.api",
     "info": ".codec.api",

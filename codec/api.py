@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .codec import Codec, Device, Rate
     from .decoding import Region
     from .samples import ImageLike
-    from .targets import Target
+    from .target import Target
     from .tile_coding import Salvaged
 
 

@@ -11,11 +11,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..formats.container import DEFAULT_MAX_PIXELS, MAGIC, unpack
+from ..formats.container import DEFAULT_MAX_PIXELS, MAGIC
 from ..formats.errors import LcodecError
 from ..formats.files import read_input, write_output
 from .api import codec, codec_for
 from .codec import Device, Rate
+from .jobs import DecodeJob, EncodeJob
 
 SUFFIX = ".lcc"
 
@@ -124,7 +125,7 @@ def work(batch: Batch, path: Path) -> Outcome:
     torch.set_num_threads(batch.threads)
     try:
         data = read_input(str(batch.source / path))
-        made = _encoded(batch, data) if batch.suffix is None else _decoded(batch, data, batch.suffix)
+        made = _made(batch, data)
         target.parent.mkdir(parents=True, exist_ok=True)
         write_output(str(target), made, batch.force)
     except (LcodecError, ValueError, OSError, MemoryError, RuntimeError) as error:
@@ -132,23 +133,15 @@ def work(batch: Batch, path: Path) -> Outcome:
     return Outcome(path, len(data), len(made))
 
 
-def _encoded(batch: Batch, data: bytes) -> bytes:
-    from ..formats.pictures import read_picture, stripped
+def _made(batch: Batch, data: bytes) -> bytes:
+    def begin(pixels: int) -> None:
+        pass
 
-    picture = read_picture(data)
-    if batch.strip:
-        picture = stripped(picture)
-    coder = codec(batch.model, batch.device)
-    return coder.encode(picture, batch.quality, effort=batch.effort, tile=batch.tile)
-
-
-def _decoded(batch: Batch, data: bytes, suffix: str) -> bytes:
-    from ..formats.picture_writing import write_picture
-
-    stream = unpack(data, batch.max_pixels)
-    return write_picture(
-        codec_for(stream, batch.device).decode_stream(stream), suffix, stream.metadata, stream.header.depth
-    )
+    if batch.suffix is not None:
+        decode = DecodeJob(batch.suffix, max_pixels=batch.max_pixels)
+        return decode.run(data, lambda file: codec_for(file, batch.device), begin).data
+    encode = EncodeJob(batch.quality, effort=batch.effort, tile=batch.tile, strip=batch.strip)
+    return encode.run(data, lambda: codec(batch.model, batch.device), begin).data
 
 
 def _target(batch: Batch, path: Path) -> Path:

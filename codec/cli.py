@@ -13,6 +13,7 @@ from .commands.batch import add_batch_verb
 from .commands.bench import add_bench_verb
 from .commands.completion import add_completion_verb
 from .commands.pictures import add_picture_verbs
+from .commands.serve import add_serve_verb
 from .commands.training import add_training_verbs
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130  # wrong usage is argparse's 2
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = Verbs(parser)
     add_picture_verbs(verbs)
     add_batch_verb(verbs)
+    add_serve_verb(verbs)
     add_training_verbs(verbs)
     add_bench_verb(verbs)
     add_completion_verb(verbs, parser)

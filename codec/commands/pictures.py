@@ -3,18 +3,21 @@
 import argparse
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...formats.container import Remains, Stream, unpack, unpack_remains
-from ...formats.errors import CutError, ModelError
+from ...formats.container import Remains, Stream, unpack
+from ...formats.errors import ModelError
 from ...formats.files import check_output, read_input, write_output
-from ...formats.metadata import Metadata
 
 if TYPE_CHECKING:
-    from ...formats.pictures import Samples
+    from ..codec import Codec
     from ..decoding import Decoding
 
+from ..client import decode_by, encode_by
+from ..jobs import DecodeJob, Done, EncodeJob
+from ..target import Target
 from .arguments import Verbs, add_input, add_limit, add_machine, add_output, announce, positive, rate, say, start_torch
 from .sizes import parse_size
 
@@ -37,6 +40,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
         metavar="SIDE",
         help="code tiles of this side by themselves (default: 1024 above 4 Mpx)",
     )
+    _add_server(encode)
     encode.add_argument("--comment", help="text to store in the file")
     encode.add_argument("--strip", action="store_true", help="without ICC and XMP, and of EXIF only the orientation")
     add_machine(encode)
@@ -51,6 +55,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
     part.add_argument("--partial", action="store_true", help="of a file that is cut, a preview from what is there")
     part.add_argument("--salvage", action="store_true", help="of a damaged file, what can be had; grey for the rest")
     _add_onnx(decode)
+    _add_server(decode)
     add_limit(decode)
     add_machine(decode)
 
@@ -76,46 +81,44 @@ def add_picture_verbs(verbs: Verbs) -> None:
 def _encode(options: argparse.Namespace) -> None:
     check_output(options.output, options.force)
     data = read_input(options.input)
-    from ...formats.pictures import read_picture, stripped
+    target = {name: value for name in ("size", "bpp", "psnr", "ssim") if (value := getattr(options, name)) is not None}
+    names = ("quality", "effort", "tile", "comment", "strip")
+    job = EncodeJob(target=Target(**target) if target else None, **{name: getattr(options, name) for name in names})
+    if options.server:
+        done = encode_by(options.server, job, options.model, data)
+    else:
+        done = job.run(data, lambda: _codec(options), partial(start_torch, options))
+    _finish(options, done)
 
-    picture = read_picture(data)
-    if options.strip:
-        picture = stripped(picture)
-    for note in picture.notes:
-        say(f"note: {note}")
+
+def _codec(options: argparse.Namespace) -> "Codec":
     from ..api import codec
 
-    start_torch(options, picture.pixels.shape[0] * picture.pixels.shape[1])
-    loaded = codec(options.model, options.device)
-    further = {"comment": options.comment, "effort": options.effort, "tile": options.tile}
-    target = {name: value for name in ("size", "bpp", "psnr", "ssim") if (value := getattr(options, name)) is not None}
-    if target:
-        from ..targets import Target, encode_to
+    return codec(options.model, options.device)
 
-        coded = encode_to(loaded, picture, Target(**target), **further)
-    else:
-        coded = loaded.encode(picture, options.quality, **further)
-    write_output(options.output, coded, options.force)
+
+def _finish(options: argparse.Namespace, done: Done) -> None:
+    for note in done.notes:
+        say(note)
+    write_output(options.output, done.data, options.force)
 
 
 def _decode(options: argparse.Namespace) -> None:
     check_output(options.output, options.force)
     data = read_input(options.input)
-    from ...formats.picture_writing import WRITABLE_SUFFIXES, lost_notes, write_picture
-
     suffix = ".png" if options.output == "-" else Path(options.output).suffix.lower()
-    if suffix not in WRITABLE_SUFFIXES:
-        raise ValueError(f"output {options.output!r}: the suffix must be one of {' '.join(WRITABLE_SUFFIXES)}")
-    if options.partial or options.salvage:
-        samples, metadata, depth = _remains(options, data)
+    names = ("region", "partial", "salvage", "max_pixels")
+    job = DecodeJob(suffix, **{name: getattr(options, name) for name in names})
+    job.check()
+    if options.server:
+        done = decode_by(options.server, job, data)
     else:
-        stream = unpack(data, options.max_pixels)
-        width, height = options.region[2:] if options.region else (stream.header.width, stream.header.height)
-        samples = _decoder(options, stream, width * height).decode_stream(stream, options.region)
-        metadata, depth = stream.metadata, stream.header.depth
-    for note in lost_notes(samples, suffix, metadata, depth):
-        say(f"note: {note}")
-    write_output(options.output, write_picture(samples, suffix, metadata, depth), options.force)
+        done = job.run(data, partial(_decoder, options), announce if options.onnx else partial(start_torch, options))
+    _finish(options, done)
+
+
+def _add_server(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--server", metavar="SOCKET", help="let the server of `lcodec serve` at this socket do it")
 
 
 def _add_onnx(verb: argparse.ArgumentParser) -> None:
@@ -123,29 +126,15 @@ def _add_onnx(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--onnx", action="append", metavar="DIR", help=text)
 
 
-def _decoder(options: argparse.Namespace, stream: Stream | Remains, pixels: int) -> "Decoding":
-    """What decodes so many pixels of a file on the machine that the options say."""
+def _decoder(options: argparse.Namespace, file: Stream | Remains) -> "Decoding":
+    """What decodes a file on the machine that the options say."""
     if options.onnx:
         from ..decoder import Decoder
 
-        announce(pixels)
         return Decoder(*options.onnx, threads=options.threads)
     from ..api import codec_for
 
-    start_torch(options, pixels)
-    return codec_for(stream, options.device)
-
-
-def _remains(options: argparse.Namespace, data: bytes) -> tuple["Samples", Metadata, int]:
-    remains = unpack_remains(data, options.max_pixels)
-    if options.partial and remains.problem is not None and not isinstance(remains.problem, CutError):
-        raise remains.problem
-    pixels = remains.header.width * remains.header.height
-    salvaged = _decoder(options, remains, pixels).salvage_remains(remains)
-    if salvaged.problem is not None:
-        say(f"warning: {salvaged.problem}")
-    say(f"note: {salvaged.summary()}")
-    return salvaged.pixels, remains.metadata, remains.header.depth
+    return codec_for(file, options.device)
 
 
 def _size(text: str) -> int:
@@ -188,7 +177,12 @@ def _info(options: argparse.Namespace) -> None:
 
 def _verify(options: argparse.Namespace) -> None:
     stream = unpack(read_input(options.input), options.max_pixels)
-    _decoder(options, stream, stream.header.width * stream.header.height).verify_stream(stream)
+    pixels = stream.header.width * stream.header.height
+    if options.onnx:
+        announce(pixels)
+    else:
+        start_torch(options, pixels)
+    _decoder(options, stream).verify_stream(stream)
     print("ok: sections and symbols match their checksums")
 
 
