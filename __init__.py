@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .codec.target import Target
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 
-__version__ = "0.9.0"
+__version__ = "0.10.0"
 
 _HOMES = {
     "Codec": ".codec.codec",

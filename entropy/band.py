@@ -1,8 +1,12 @@
 """Rows of the latents' plane, as one thread walks them step after step."""
 
+from typing import Any
+
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..kernels.packed_rows import packed_rows
 from .coded_step import CodedStep
 from .exact import ExactPointwise, Kernels, Numbers
 from .exchange import decoded
@@ -11,6 +15,8 @@ from .known_parts import KnownParts
 from .memory import Memory
 from .prior import LatentPrior
 from .schedule import Places
+
+_ROW_SHIFT = MEAN_BITS - ROW_GAIN.bit_length() + 1
 
 
 class Band:
@@ -53,9 +59,9 @@ class Band:
                 continue
             outputs = outputs_of(block.channels, channels)
             places = self._on_grid(block.places[own], prior.schedule.stride(index))
-            mean, row = parameters(head, by_place.index_select(0, places), outputs, prior.config.whole_means)
-            step.selection.stripe(step.mean, block)[:, own] = mean.cpu().numpy()
-            step.selection.stripe(step.row, block)[:, own] = row.cpu().numpy()
+            mean, row = _on_host(head, by_place.index_select(0, places), outputs, prior.config.whole_means)
+            step.selection.stripe(step.mean, block)[:, own] = mean
+            step.selection.stripe(step.row, block)[:, own] = row
 
     def latents(self) -> Tensor:
         """The decoded latents (1, M, rows, w), after the last step."""
@@ -94,7 +100,18 @@ def parameters(head: ExactPointwise, features: Tensor, outputs: Numbers, whole_m
     return mean, rows_of(log_scale, head.kernels)
 
 
+def _on_host(
+    head: ExactPointwise, features: Tensor, outputs: Numbers, whole_means: bool
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """`parameters` as arrays."""
+    if features.is_cuda and features.dtype == torch.int32:
+        found = head.at_places(features, outputs)
+        packed = packed_rows(found, _ROW_SHIFT, ROW_CENTRE, MEAN_BITS if whole_means else 0).cpu().numpy()
+        return packed // SCALE_ROWS, packed % SCALE_ROWS
+    mean, row = parameters(head, features, outputs, whole_means)
+    return mean.cpu().numpy(), row.cpu().numpy()
+
+
 def rows_of(log_scale: Tensor, kernels: Kernels) -> Tensor:
     """Table rows of integer log-scales with MEAN_BITS places."""
-    shift = MEAN_BITS - ROW_GAIN.bit_length() + 1
-    return (kernels.scale_down(log_scale, shift) + ROW_CENTRE).clamp(0, SCALE_ROWS - 1)
+    return (kernels.scale_down(log_scale, _ROW_SHIFT) + ROW_CENTRE).clamp(0, SCALE_ROWS - 1)

@@ -1,9 +1,11 @@
 """Blocks in bfloat16: pixels within a level or, of extremes, two; files of the same size and quality."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
-from checks import ROOT, picture
+from checks import GOLDEN, ROOT, picture, run_cli
 
 from lcodec.codec.half_blocks import HalfBlock, with_half_blocks
 from lcodec.codec.model_file import unpack_model
@@ -52,6 +54,15 @@ def test_files_are_as_large_and_as_good(coding, pictures):
         whole[name] = sum(map(len, coded.steps)), float((rebuilt.double() - pictures[0]).square().mean())
     assert whole["half"][0] == pytest.approx(whole["single"][0], rel=0.005)
     assert whole["half"][1] == pytest.approx(whole["single"][1], rel=0.005)
+
+
+def test_info_names_what_this_machine_computes_with():
+    path = GOLDEN / "odd-q75.lcc"
+    found = json.loads(run_cli("info", path, "--json", "--machine").stdout)
+    assert found["carrier"] in ("float64", "int8") and found["blocks"] in ("float32", "bfloat16")
+    line = f"exact networks on {found['carrier']}, blocks of transforms in {found['blocks']}"
+    assert line in run_cli("info", path, "--machine").stdout.decode()
+    assert "machine" not in run_cli("info", path).stdout.decode()
 
 
 def test_other_transforms_stay_as_they_are():

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,14 +11,17 @@ if not torch.cuda.is_available():
 pytest.importorskip("triton", reason="Triton is made for Linux only")
 
 from lcodec.codec.transforms.gated import GatedBlock
+from lcodec.entropy.band import rows_of
 from lcodec.kernels import (
     exact_int8,
     exact_reference,
     gated_block,
     linear_scan,
+    packed_rows,
     triton_exact,
     triton_gated_block,
     triton_linear_scan,
+    triton_packed_rows,
     triton_ready,
     triton_window_attention,
     window_attention,
@@ -133,6 +137,20 @@ def test_exact_layers_of_planes_equal_the_oracle(device):
 
 
 @DEVICES
+@pytest.mark.parametrize("whole", [0, 5])
+def test_packed_rows_are_those_of_the_exact_carrier(device, whole):
+    found = torch.randint(-LIMIT - 1, LIMIT + 1, (10, 77), generator=torch.Generator().manual_seed(7))
+    found[:, 0], found[:, 1] = LIMIT, -LIMIT - 1
+    packed = triton_packed_rows.packed(found.to(device, torch.int32), 2, 18, whole).cpu()
+    assert torch.equal(packed, packed_rows.reference(found.to(torch.int32), 2, 18, whole))
+    mean, log_scale = found.chunk(2)
+    if whole:
+        mean = exact_reference.scale_down(mean, whole) * (1 << whole)
+    assert np.array_equal(packed.numpy() // 64, mean.numpy())
+    assert np.array_equal(packed.numpy() % 64, rows_of(log_scale, exact_reference).numpy())
+
+
+@DEVICES
 @pytest.mark.parametrize("channels, size", [(24, (1, 5, 7)), (40, (2, 1, 33)), (64, (1, 9, 3))])
 def test_gated_block(device, channels, size):
     x, weights = gated_block.example(channels, size, torch.device(device))
@@ -157,7 +175,7 @@ def test_a_kernel_that_fails_or_is_wrong_is_not_used(device):
 
 
 @DEVICES
-@pytest.mark.parametrize("module", [window_attention, linear_scan, gated_block, triton_exact])
+@pytest.mark.parametrize("module", [window_attention, linear_scan, gated_block, triton_exact, packed_rows])
 def test_every_kernel_has_a_trial_that_it_passes(device, module, monkeypatch):
     where = torch.device(device)
     tried = module.trial(where)

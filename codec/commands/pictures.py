@@ -62,6 +62,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
     info = verbs.add("info", _info, "what a coded file says of itself")
     add_input(info, "coded file; - is standard input")
     info.add_argument("--json", action="store_true", help="as one line of JSON")
+    info.add_argument("--machine", action="store_true", help="also what this machine would compute it with")
 
     verify = verbs.add("verify", _verify, "check a coded file's sections and decode its symbols")
     add_input(verify, "coded file; - is standard input")
@@ -153,8 +154,13 @@ def _info(options: argparse.Namespace) -> None:
     from ..api import info
 
     about = info(read_input(options.input))
+    machine = {}
+    if options.machine:
+        from ..machine import this_machine
+
+        machine = asdict(this_machine())
     if options.json:
-        print(json.dumps(asdict(about)))
+        print(json.dumps(asdict(about) | machine))
         return
     print(f"size      {about.width} x {about.height}")
     without = "lossless" if about.lossless else "of one rate"
@@ -173,6 +179,12 @@ def _info(options: argparse.Namespace) -> None:
         print(f"metadata  {kept}")
     if about.comment is not None:
         print(f"comment   {about.comment!a}")
+    if machine:
+        print(
+            "machine   exact networks on {carrier}, blocks of transforms in {blocks}, {threads} threads".format(
+                **machine
+            )
+        )
 
 
 def _verify(options: argparse.Namespace) -> None:

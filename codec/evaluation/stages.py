@@ -19,7 +19,6 @@ import numpy.typing as npt
 import torch
 
 from ...entropy import walk
-from ...entropy.carrier import carrier
 from ...entropy.coder import RowCoder
 from ...entropy.exchange import Symbols
 from ...formats.container import Header, Stream, pack, unpack
@@ -27,7 +26,7 @@ from ...formats.picture_writing import write_picture
 from ...formats.pictures import read_picture
 from ..codec import gain_index_of
 from ..coding_model import CodingModel
-from ..half_blocks import half_is_faster
+from ..machine import this_machine
 from ..model_file import unpack_model
 from ..registry import by_name
 from ..tiles import WHOLE_PIXELS
@@ -84,9 +83,9 @@ def profile_picture(path: Path, model: str, quality: float, device: torch.device
         if repeat == 0:
             encode.forget()
             decode.forget()
-    blocks = "bfloat16" if half_is_faster(device) else "float32"
+    machine = this_machine(device)
     stages = _start_up(model, repeats), encode.medians(), decode.medians()
-    return Profile(width, height, len(data), carrier(device).NAME, blocks, *stages)
+    return Profile(width, height, len(data), machine.carrier, machine.blocks, *stages)
 
 
 @dataclass
