@@ -16,7 +16,7 @@ from ..entropy.exact_prior import ExactPrior
 from ..entropy.fixed import GAIN_STEPS
 from ..entropy.step_model import StepModel
 from ..entropy.tables import Rows
-from ..entropy.threads import in_threads
+from ..entropy.threads import hands, in_threads
 from ..formats.container import Tile
 from ..formats.pictures import Samples
 from .gdn_model import GdnTransforms
@@ -114,7 +114,7 @@ class CodingModel:
     @torch.inference_mode()
     def _tile_latents(self, pixels: Tensor, tile: Box, gain_index: int) -> tuple[Tensor, Tensor]:
         """y as it is in the latents of the whole picture, and z of the tile by itself."""
-        parts = strips(tile, self._hands())
+        parts = strips(tile, hands(self.device))
         found = in_threads(lambda part: self._analysed(pixels, part, gain_index), parts, self.device)
         y = torch.cat(found, 2 if tile.height >= tile.width else 3)
         return y, in_threads(self.transforms.hyper_analysis, [y], self.device)[0]
@@ -150,11 +150,7 @@ class CodingModel:
         def draw(window: Box) -> Samples:
             return self._draw_window(y_hat, held, window, gain_index, depth)
 
-        return draw_windows(area, depth, draw, partial(in_threads, device=self.device), self._hands())
-
-    def _hands(self) -> int:
-        """How much is to be done at a time."""
-        return torch.get_num_threads() if self.device.type == "cpu" else 1
+        return draw_windows(area, depth, draw, partial(in_threads, device=self.device), hands(self.device))
 
     @torch.inference_mode()
     def _draw_window(self, y_hat: Tensor, held: Box, window: Box, gain_index: int, depth: int) -> Samples:

@@ -17,7 +17,7 @@ from .exchange import Exchange, decoded
 from .fixed import FEATURE_BITS, GAIN_STEPS, HYPER_STRIDE, MEAN_BITS, SCALE_ROWS
 from .prior import LatentPrior, PriorConfig
 from .selection import Selection
-from .threads import in_threads
+from .threads import hands, in_threads
 
 _LEAST_ROWS = 4  # of a band: each repeats a little of the work of those beside it
 
@@ -57,6 +57,6 @@ class ExactPrior(LatentPrior):
 
 
 def _in_bands(height: int, device: torch.device) -> list[range]:
-    count = max(1, min(torch.get_num_threads(), height // _LEAST_ROWS)) if device.type == "cpu" else 1
+    count = max(1, min(hands(device), height // _LEAST_ROWS))
     edges = [height * n // count for n in range(count + 1)]
     return [range(a, b) for a, b in pairwise(edges)]

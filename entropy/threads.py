@@ -7,8 +7,9 @@ them nothing of that kind to do.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from threading import Barrier, Lock, local
 from typing import TypeVar
 
@@ -48,6 +49,22 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.dev
     for part in [pool.submit(go_on) for _ in range(min(threads, len(items)))]:
         part.result()
     return [results[index] for index in range(len(items))]
+
+
+def hands(device: torch.device) -> int:
+    """How many pieces of work `in_threads` does at a time."""
+    return 1 if device.type != "cpu" or getattr(_HERE, "worker", False) else torch.get_num_threads()
+
+
+@contextmanager
+def all_here() -> Iterator[None]:
+    """Within, this thread does all work itself, so that what watches a thread sees it."""
+    before = getattr(_HERE, "worker", False)
+    _HERE.worker = True
+    try:
+        yield
+    finally:
+        _HERE.worker = before
 
 
 _HERE = local()

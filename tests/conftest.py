@@ -1,12 +1,19 @@
 """Fixtures that several test files share."""
 
+import os
+
 import numpy as np
 import pytest
+import torch
 from checks import ROOT
 
 from lcodec.entropy.coder import RowCoder
 from lcodec.entropy.tables import gaussian_rows
 from lcodec.formats.pictures import read_picture
+
+# Before anything imports triton, which asks once.
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,9 @@
 """Triton's kernels agree with their references: in Triton's interpreter on a CPU, compiled on a GPU (-m gpu)."""
 
-import os
-
 import numpy as np
 import pytest
 import torch
 
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"
 pytest.importorskip("triton", reason="Triton is made for Linux only")
 
 from lcodec.codec.transforms.gated import GatedBlock

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...entropy.threads import all_here
 from ..api import codec
 from ..coding_model import CodingModel
 from ..model_file import unpack_model
@@ -40,11 +41,11 @@ def _costs(model: str) -> NetworkCosts:
     quality = None if loaded.entry.one_rate else _QUALITY
     data = loaded.encode(pixels, quality)
     kilo_pixels = 1000 * pixels.shape[0] * pixels.shape[1]
-    return NetworkCosts(
-        parameters=_parameters(unpack_model(read_weights(loaded.entry), torch.device("cpu"))),
-        encode_kmac_per_px=count_macs(lambda: loaded.encode(pixels, quality)) / kilo_pixels,
-        decode_kmac_per_px=count_macs(lambda: loaded.decode(data)) / kilo_pixels,
-    )
+    with all_here():
+        encode_macs = count_macs(lambda: loaded.encode(pixels, quality))
+        decode_macs = count_macs(lambda: loaded.decode(data))
+    parameters = _parameters(unpack_model(read_weights(loaded.entry), torch.device("cpu")))
+    return NetworkCosts(parameters, encode_macs / kilo_pixels, decode_macs / kilo_pixels)
 
 
 def _parameters(model: CodingModel) -> int:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..half_blocks import half_is_faster
 from ..model import Model
 from ..quality import weight_of
 from .recipe import Recipe
@@ -26,10 +27,15 @@ class Costs:
         return self.weight * self.squared_error + self.bpp
 
 
-def costs(model: Model, recipe: Recipe, rgb: Tensor, q: Tensor) -> Costs:
-    """Rate and distortion of rgb (B, 3, H, W) in [0, 1] at qualities q (B,)."""
+def half_pays(device: torch.device) -> bool:
+    """Whether training in bfloat16 is faster: on GPUs, and on processors that multiply it."""
+    return device.type != "cpu" or half_is_faster(device)
+
+
+def costs(model: Model, recipe: Recipe, rgb: Tensor, q: Tensor, half: bool = True) -> Costs:
+    """Rate and distortion of rgb (B, 3, H, W) in [0, 1] at qualities q (B,); `half` for transforms in bfloat16."""
     weight = weight_of(q, (recipe.lambda_low, recipe.lambda_high))
-    with torch.autocast(rgb.device.type, dtype=torch.bfloat16):
+    with torch.autocast(rgb.device.type, dtype=torch.bfloat16, enabled=half):
         y_hat, y_bits, z_bits = model.code(rgb, q)
         if recipe.prior_only and model.training:
             squared_error = torch.zeros_like(weight)

@@ -18,6 +18,7 @@ from ...entropy.interlaced import Interlaced
 from ...entropy.interlaced_rate import picture_bits
 from ..colour import to_planes
 from .checkpoint import write_whole
+from .costs import half_pays
 from .crops import Crops
 from .lossless_recipe import LosslessRecipe
 from .update import learning_rate, new_optimiser
@@ -115,7 +116,9 @@ def _bits_per_sample(network: Interlaced, recipe: LosslessRecipe, pictures: Crop
     planes = to_planes((rgb * 255).round(), 8).float()
     if network.training and step % _GREY_EVERY == 0:
         planes[0, 1:] = 0.0
-    with torch.autocast(planes.device.type, dtype=torch.bfloat16, enabled=network.training):
+    with torch.autocast(
+        planes.device.type, dtype=torch.bfloat16, enabled=network.training and half_pays(planes.device)
+    ):
         return picture_bits(network, planes).sum() / planes.numel()
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from ..model import Model
-from .costs import Costs, costs
+from .costs import Costs, costs, half_pays
 from .crops import Crops
 from .recipe import Recipe
 from .workers import Workers
@@ -62,7 +62,8 @@ class Update:
         self._quality = torch.zeros(size, device=device)
         self._bands = torch.zeros(BANDS, 3, device=device)  # samples, bits per pixel, squared error
         self._totals = torch.zeros(4, device=device)  # steps, skipped steps, loss, gradient norm
-        self._costs: Callable[[Model, Recipe, Tensor, Tensor], Costs] = costs
+        self._half = half_pays(device)
+        self._costs: Callable[[Model, Recipe, Tensor, Tensor, bool], Costs] = costs
         if mode != "eager":
             self._costs = torch.compile(costs, dynamic=False)
         self._run: Callable[[], None] = self._step
@@ -119,7 +120,7 @@ class Update:
         self._costs = fast
 
     def _step(self) -> None:
-        cost = self._costs(self._model, self._recipe, self._crops.cut(self._places), self._quality)
+        cost = self._costs(self._model, self._recipe, self._crops.cut(self._places), self._quality, self._half)
         loss = (cost.loss * cost.weight**-self._recipe.balance).mean()
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from ..model import Model
-from .costs import costs
+from .costs import costs, half_pays
 from .crops import Crops
 from .recipe import Recipe
 
@@ -38,12 +38,12 @@ class Validation:
 @torch.no_grad()
 def validate(model: Model, recipe: Recipe, held_out: Crops, device: torch.device) -> Validation:
     """Validate a model in evaluation mode on the same crops every time."""
-    bpp, psnr_db, losses = [], [], []
+    bpp, psnr_db, losses, half = [], [], [], half_pays(device)
     for quality in QUALITIES:
         parts = []
         for batch in range(_BATCHES):
             rgb = held_out.cut(held_out.plan(8, 0, batch).places.to(device))
-            parts.append(costs(model, recipe, rgb, torch.full((len(rgb),), quality, device=device)))
+            parts.append(costs(model, recipe, rgb, torch.full((len(rgb),), quality, device=device), half))
         bpp.append(float(torch.cat([p.bpp for p in parts]).mean()))
         psnr_db.append(float((10 * torch.log10(255**2 / torch.cat([p.squared_error for p in parts]))).mean()))
         losses.append(float(torch.cat([p.loss for p in parts]).mean()))
