@@ -128,9 +128,6 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         address = urlsplit(self.path)
         work = {"/encode": self.server.service.encode, "/decode": self.server.service.decode}.get(address.path)
-        if work is None:
-            self._refuse(HTTPStatus.NOT_FOUND, f"there is no {address.path}: there are /encode and /decode")
-            return
         if not (length := self.headers.get("Content-Length", "")).isdecimal():
             self._refuse(HTTPStatus.LENGTH_REQUIRED, "a request says how long it is")
             return
@@ -138,6 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a file of more than {MAX_INPUT_BYTES} bytes")
             return
         data = self.rfile.read(int(length))
+        if work is None:
+            self._refuse(HTTPStatus.NOT_FOUND, f"there is no {address.path}: there are /encode and /decode")
+            return
         try:
             done = work(address.query, data)
         except (LcodecError, ValueError, ImportError) as error:

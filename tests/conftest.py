@@ -2,6 +2,10 @@
 
 import os
 
+# Of several processes of tests each has one core: teams of threads would wait for each other's.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
 import numpy as np
 import pytest
 import torch
@@ -39,9 +43,11 @@ def own_weights_cache(tmp_path_factory):
 
 @pytest.fixture
 def known_speed(monkeypatch):
-    """Training in this process does not measure how fast the machine and a step are, which takes seconds."""
-    from lcodec.codec.training import loop, update
+    """Training in this process does not measure how fast the machine and a step are, and validates on a few crops."""
+    from lcodec.codec.training import loop, lossless, update, validation
     from lcodec.codec.training.roofline import Machine
 
     monkeypatch.setattr(loop, "measure_machine", lambda device: Machine(1e11, 1e10))
     monkeypatch.setattr(update, "_REHEARSAL_SECONDS", 0.05)
+    monkeypatch.setattr(validation, "_BATCHES", 1)
+    monkeypatch.setattr(lossless, "_VALIDATION_BATCHES", 1)

@@ -46,6 +46,7 @@ def table(text, start):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if not line.startswith("|---")]
 
 
+@pytest.mark.slow
 def test_runs_are_trained_once_and_compared_by_their_files(wanted):
     said = []
     first = ablate(wanted, said.append)

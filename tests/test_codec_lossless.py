@@ -11,7 +11,7 @@ from checks import ROOT, assert_one_line_error, picture, run_cli
 from PIL import Image
 
 import lcodec
-from lcodec.codec import tile_coding
+from lcodec.codec import lossless_export, tile_coding
 from lcodec.codec.evaluation.subjects import ladder
 from lcodec.codec.export import export
 from lcodec.codec.lossless_export import export_lossless
@@ -203,7 +203,8 @@ def photographs(tmp_path):
     return folder
 
 
-def test_trained_and_exported(photographs, tmp_path):
+def test_trained_and_exported(photographs, tmp_path, known_speed, monkeypatch):
+    monkeypatch.setattr(lossless_export, "_FITTING_SIDE", 96)
     checkpoint, model = tmp_path / "a.checkpoint", tmp_path / "a.safetensors"
     changes = ("--set", "crop=32", "--set", "interlaced.width=8", "--set", "batch=2")
     done = run_cli("train", RECIPE, "-o", checkpoint, "--data", photographs, "--steps", 3, *changes)

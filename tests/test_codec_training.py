@@ -120,6 +120,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path, recipe, pictures, h
     assert sum(bool(row["validation"]) for row in read_log(tmp_path / "whole.csv")) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_trainer_leaves_a_whole_checkpoint(tmp_path, folder):
     (tmp_path / "recipe.toml").write_text(RECIPE)
     path = tmp_path / "a.checkpoint"

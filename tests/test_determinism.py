@@ -29,20 +29,23 @@ ENVIRONMENTS = {
 
 NAMES = [entry.name for entry in MODELS if not entry.lossless]
 PROBED = [*NAMES, *CONTEXTS]
+# Where the processor is held back: every kind of layer and of attention once.
+FEW = ["tiny", "base", "lattice", "magnitudes", "linear-attention", "masked-transformer", "channel-transformer"]
 
 
 @pytest.fixture(scope="module")
 def here():
     threads = torch.get_num_threads()
-    yield [probe(name) for name in PROBED]
+    yield {name: probe(name) for name in PROBED}
     torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
 def test_fresh_processes_agree_whatever_the_processor_may_use(environment, here):
-    done = run_python(str(PROBE), *PROBED, environment=environment)
+    names = FEW if environment else PROBED
+    done = run_python(str(PROBE), *names, environment=environment)
     assert done.returncode == 0, done.stderr.decode()
-    assert json.loads(done.stdout) == here
+    assert json.loads(done.stdout) == [here[name] for name in names]
 
 
 @pytest.mark.parametrize("name", NAMES)
