@@ -11,7 +11,7 @@ demo: $(VENV)/installed
 	@$(BIN)/python tests/demo.py
 
 test: $(VENV)/tested
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 lint: $(VENV)/tested
 	$(BIN)/ruff check .
