@@ -13,6 +13,7 @@ from lcodec.codec.model_file import unpack_model
 from lcodec.codec.registry import MODELS, by_name
 from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy import walk
+from lcodec.entropy.contexts import CONTEXTS
 from lcodec.entropy.exact_prior import ExactPrior
 from lcodec.formats.container import unpack
 from lcodec.kernels import exact_reference
