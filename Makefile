@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PEER_VENV := .venv-compressai
 
-.PHONY: demo test lint type bench bench-attention bench-contexts compressai-env clean
+.PHONY: demo test lint type bench bench-attention bench-contexts bench-kernels compressai-env clean
 
 demo: $(VENV)/installed
 	@$(BIN)/python tests/demo.py
@@ -28,6 +28,9 @@ bench-attention: $(VENV)/tested
 
 bench-contexts: $(VENV)/tested
 	@$(BIN)/python tests/bench_contexts.py
+
+bench-kernels: $(VENV)/tested
+	@$(BIN)/python tests/bench_kernels.py
 
 compressai-env: $(PEER_VENV)/installed
 

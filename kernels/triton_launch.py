@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import triton
-from triton.runtime.autotuner import Autotuner
 
 Kernel = Any  # triton.jit makes objects of several classes
 
@@ -38,8 +37,3 @@ class Interpreted:
             self._kernel[grid(options | self._sizes)](*arguments, **options, **self._sizes)
 
         return start
-
-
-def chosen(kernel: Kernel) -> str:
-    """What a tuned kernel ran with last, for reports."""
-    return str(kernel.best_config) if isinstance(kernel, Autotuner) else "interpreted"

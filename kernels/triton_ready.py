@@ -14,15 +14,24 @@ _FOUND: dict[tuple[str, torch.device], bool] = {}
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Of a kernel: whether it agrees with its reference on small inputs, and both of them on inputs of real size."""
+    """Of a kernel: whether it agrees with its reference on small inputs, and both of them on inputs of real size.
+
+    `bytes_moved`: what the kernel has to read and write then.
+    """
 
     agrees: bool
     kernel: Callable[[], object]
     reference: Callable[[], object]
+    bytes_moved: int
 
 
 def triton_pays(name: str, device: torch.device, trial: Callable[[torch.device], Trial]) -> bool:
-    """Whether a kernel compiles there, agrees with its reference and is faster. Where not, the reference is used."""
+    """Whether a kernel compiles there, agrees with its reference and is faster. Where not, the reference is used.
+
+    So it is where torch.compile makes kernels of its own of it.
+    """
+    if torch.compiler.is_compiling():
+        return False
     if (name, device) not in _FOUND:
         _FOUND[name, device] = find_spec("triton") is not None and _tried(name, device, trial)
     return _FOUND[name, device]
@@ -38,7 +47,7 @@ def _tried(name: str, device: torch.device, trial: Callable[[torch.device], Tria
         with torch.inference_mode(False), torch.enable_grad():
             tried = trial(device)
             if tried.agrees:
-                return _milliseconds(tried.kernel) < _milliseconds(tried.reference)
+                return milliseconds(tried.kernel) < milliseconds(tried.reference)
     except Exception as error:  # of a compiler, a driver or a GPU too small: whatever it is, there is a reference
         warnings.warn(f"Triton's {name} cannot run on {device}: {str(error).splitlines()[0]}", stacklevel=3)
         return False
@@ -46,7 +55,7 @@ def _tried(name: str, device: torch.device, trial: Callable[[torch.device], Tria
     return False
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
+def milliseconds(work: Callable[[], object]) -> float:
     """Of one call on the current GPU, after one that may compile."""
     work()
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]

@@ -161,7 +161,7 @@ def test_a_kernel_that_fails_or_is_wrong_is_not_used(device):
         raise RuntimeError("out of shared memory\nand more")
 
     def wrong(device):
-        return triton_ready.Trial(False, int, int)
+        return triton_ready.Trial(False, int, int, 0)
 
     with pytest.warns(UserWarning, match="cannot run on .*: out of shared memory$"):
         assert not triton_ready.triton_pays("failing", where, fails)
@@ -178,7 +178,7 @@ def test_every_kernel_has_a_trial_that_it_passes(device, module, monkeypatch):
     assert tried.agrees
     if device == "cpu":  # nothing to time
         times = iter([1.0, 2.0, 2.0, 1.0])
-        monkeypatch.setattr(triton_ready, "_milliseconds", lambda work: next(times))
+        monkeypatch.setattr(triton_ready, "milliseconds", lambda work: next(times))
     for name in ("faster", "slower"):
         found = triton_ready.triton_pays(f"{module.__name__} {name}", where, lambda _: tried)
         assert found is (name == "faster") or device == "cuda"

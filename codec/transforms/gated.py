@@ -20,7 +20,7 @@ class GatedBlock(nn.Module):
         self.reduce = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_cuda and not torch.is_grad_enabled() and not torch.is_autocast_enabled():
+        if x.is_cuda and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cuda"):
             return gated_block(x.permute(0, 2, 3, 1), self._weights()).permute(0, 3, 1, 2)
         x = x + self.mixed(x)
         return x + self.fed(x)
