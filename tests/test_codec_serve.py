@@ -160,7 +160,7 @@ def test_a_killed_server_leaves_a_socket_that_the_next_one_takes(tmp_path):
     with started(path) as process:
         assert asked(path, "GET", "/")[0] == 200
         process.send_signal(signal.SIGINT)
-        assert process.communicate()[1] == b"lcodec: interrupted\n"
+        assert process.communicate(timeout=30)[1] == b"lcodec: interrupted\n"
     assert process.returncode == 130 and not path.exists()
 
 
