@@ -32,6 +32,10 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.dev
     waiting, turn = list(enumerate(items))[::-1], Lock()
     results: dict[int, Out] = {}
 
+    def give_up() -> None:
+        with turn:
+            waiting.clear()
+
     def go_on() -> None:
         with torch.inference_mode(inference):
             while True:
@@ -42,12 +46,16 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.dev
                 try:
                     results[index] = work(item)
                 except BaseException:
-                    waiting.clear()
+                    give_up()
                     raise
 
     pool = _pool(threads)
-    for part in [pool.submit(go_on) for _ in range(min(threads, len(items)))]:
-        part.result()
+    try:
+        for part in [pool.submit(go_on) for _ in range(min(threads, len(items)))]:
+            part.result()
+    except BaseException:  # also an interruption here, for which nobody shall work on
+        give_up()
+        raise
     return [results[index] for index in range(len(items))]
 
 

@@ -1,7 +1,8 @@
 """Pictures in tiles: no seams, regions, previews, and what is left of damaged files."""
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -265,6 +266,30 @@ def test_work_in_threads_keeps_its_order_and_its_errors():
         assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)
+
+
+def test_what_fails_or_is_interrupted_leaves_no_work_behind(two_torch_threads, monkeypatch):
+    done = []
+
+    def work(n):
+        time.sleep(0.01)
+        if n == 3:
+            raise ValueError("three")
+        done.append(n)
+
+    with pytest.raises(ValueError, match="three"):
+        in_threads(work, range(100), torch.device("cpu"))
+    time.sleep(0.1)
+    assert len(done) < 10
+
+    def interrupted(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Future, "result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        in_threads(lambda n: time.sleep(0.01) or done.append(n), range(100), torch.device("cpu"))
+    time.sleep(0.1)
+    assert len(done) < 20
 
 
 def test_a_region_of_one_tile_draws_from_it_alone(codec, tiled, monkeypatch):
