@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if isinstance(error, MemoryError) or "memory" in str(error):
                 return _fail("not enough memory for this picture", EXIT_FAILED)
             raise
+        except ModuleNotFoundError as error:
+            known = error.name != "torch"
+            return _fail(str(error) if known else "this needs PyTorch; `decode --onnx DIR` does without", EXIT_FAILED)
         except (LcodecError, ValueError, ImportError, OSError) as error:
             return _fail(str(error), EXIT_FAILED)
     return 0

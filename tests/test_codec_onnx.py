@@ -91,6 +91,16 @@ def test_the_command_needs_no_torch(folder, tmp_path):
     assert b"and this decoder has tiny-" in done.stderr
 
 
+def test_without_torch_one_line_says_what_does_without_it(tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = None; from lcodec.codec.cli import main; "
+        f"sys.exit(main(['decode', {str(GOLDEN / 'odd-q75.lcc')!r}, '-o', {str(tmp_path / 'a.png')!r}]))"
+    )
+    done = run_python("-c", code)
+    assert_one_line_error(done)
+    assert b"--onnx" in done.stderr
+
+
 def test_the_decoder_is_imported_in_half_a_second():
     """And without what only the encoder or torch needs."""
     code = "import sys, lcodec; lcodec.Decoder; print({'torch', 'safetensors', 'onnxruntime'} & set(sys.modules))"
