@@ -360,6 +360,7 @@ def test_two_processes_train_one_model(tmp_path, folder):
     assert float(log[-1]["loss"]) < float(log[0]["loss"])
 
 
+@pytest.mark.slow
 def test_the_mean_gradient_is_that_of_the_whole_batch(tmp_path):
     """Two processes with half the batch each get the gradient of one process with all of it."""
     script = tmp_path / "worker.py"
