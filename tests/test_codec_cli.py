@@ -141,7 +141,8 @@ def test_interrupt_leaves_nothing_half_made(tmp_path):
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=60)[1].decode()
-    assert process.returncode in (130, -signal.SIGINT)  # the latter before our handler is in place
+    # The others are before our handler is in place, and, rarely, torch's that is being imported.
+    assert process.returncode in (130, -signal.SIGINT, -signal.SIGABRT)
     if process.returncode == 130:
         assert errors == "lcodec: interrupted\n"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["large.png"]
