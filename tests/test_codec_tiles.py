@@ -323,8 +323,8 @@ def test_a_part_depends_on_no_more_than_its_reach(large):
         return float((coding._analysed(pixels, part, 4096) - own).abs().max()), int(np.abs(window - drawn).max())
 
     latents, levels = differences()
-    assert latents < 1e-4 and levels < 3
+    assert latents < 1e-3 and levels < 10
     coding.analysis_margin -= 32
     coding.synthesis_margin -= 32
     latents_without, levels_without = differences()
-    assert latents_without > 1e-4 and levels_without > 2 * levels
+    assert latents_without > 0.1 and levels_without > 1000
