@@ -134,14 +134,11 @@ def work(batch: Batch, path: Path) -> Outcome:
 
 
 def _made(batch: Batch, data: bytes) -> bytes:
-    def begin(pixels: int) -> None:
-        pass
-
     if batch.suffix is not None:
         decode = DecodeJob(batch.suffix, max_pixels=batch.max_pixels)
-        return decode.run(data, lambda file: codec_for(file, batch.device), begin).data
+        return decode.run(data, lambda file: codec_for(file, batch.device)).data
     encode = EncodeJob(batch.quality, effort=batch.effort, tile=batch.tile, strip=batch.strip)
-    return encode.run(data, lambda: codec(batch.model, batch.device), begin).data
+    return encode.run(data, lambda: codec(batch.model, batch.device)).data
 
 
 def _target(batch: Batch, path: Path) -> Path:

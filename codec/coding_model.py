@@ -68,8 +68,7 @@ class CodingModel:
         return CodedTile(encoded.steps, encoded.symbols_crc, encoded.y_hat.cpu().numpy())
 
     def each(self, work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
-        several = list(items)
-        return in_threads(work, several, self.device) if len(several) > 1 else [work(item) for item in several]
+        return in_threads(work, items, self.device)
 
     def decode_tile(self, coded: Tile, tile: Box, terms: Terms, partial: bool = False) -> tuple[Decoded, int]:
         if coded.way:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 Begin = Callable[[int], None]
 
 
+def _quietly(pixels: int) -> None:
+    """A `Begin` that tells nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """The bytes of the result, and lines that the user should read."""
@@ -41,7 +45,7 @@ class EncodeJob:
     comment: str | None = None
     strip: bool = False
 
-    def run(self, data: bytes, codec_of: "Callable[[], Codec]", begin: Begin) -> Done:
+    def run(self, data: bytes, codec_of: "Callable[[], Codec]", begin: Begin = _quietly) -> Done:
         """Raises as `read_picture`, `Codec.encode` and `encode_to` do."""
         from ..formats.pictures import read_picture, stripped
 
@@ -77,7 +81,7 @@ class DecodeJob:
         if self.suffix not in WRITABLE_SUFFIXES:
             raise ValueError(f"the suffix of a picture is one of {' '.join(WRITABLE_SUFFIXES)}, not {self.suffix!r}")
 
-    def run(self, data: bytes, decoder_of: "Callable[[Stream | Remains], Decoding]", begin: Begin) -> Done:
+    def run(self, data: bytes, decoder_of: "Callable[[Stream | Remains], Decoding]", begin: Begin = _quietly) -> Done:
         """Raises as `check`, `unpack`, `Decoding.decode` and `write_picture` do."""
         from ..formats.picture_writing import lost_notes, write_picture
 

@@ -38,8 +38,7 @@ class LosslessModel:
         self.device = device
 
     def each(self, work: Callable[[In], Out], items: Iterable[In]) -> list[Out]:
-        several = list(items)
-        return in_threads(work, several, self.device) if len(several) > 1 else [work(item) for item in several]
+        return in_threads(work, items, self.device)
 
     def source(self, pixels: Samples, depth: int) -> Tensor:
         return torch.from_numpy(pixels)

@@ -13,7 +13,7 @@ from ..entropy.coder import CoderError, RowCoder
 from ..entropy.exchange import Means, decoded
 from ..entropy.fixed import GAIN_STEPS, HYPER_STRIDE, MEAN_BITS
 from ..entropy.puller import Puller
-from ..entropy.selection import Block, Selection
+from ..entropy.selection import Block, Selection, on_grid
 from ..formats.container import Tile
 from ..formats.errors import ModelError
 from ..formats.pictures import Samples
@@ -112,8 +112,8 @@ class OnnxModel:
         blocks: dict[int, Block] = {block.channels.start - first: block for block in step.selection.blocks}
         for own in schedule.groups(index, latents):
             block = blocks.get(own.start - first)
-            places = np.zeros(0, np.int64) if block is None else _on_grid(block, width, schedule.stride(index))
-            known[f"places-{own.start - first}"] = places
+            places = np.zeros(0, np.intp) if block is None else on_grid(block.places, width, schedule.stride(index))
+            known[f"places-{own.start - first}"] = places.astype(np.int64)
         found = self._run(f"step-{index}", known)
         for group, block in blocks.items():
             step.selection.stripe(step.mean, block)[:] = found[f"mean-{group}"]
@@ -130,13 +130,6 @@ class OnnxModel:
 
 def _channels_last(plane: Means) -> Means:
     return np.ascontiguousarray(plane.transpose(1, 2, 0)[None])
-
-
-def _on_grid(block: Block, width: int, stride: int) -> npt.NDArray[np.int64]:
-    """Where the places of a block are on the grid of its step."""
-    y, x = np.divmod(block.places, width)
-    places: npt.NDArray[np.int64] = (y // stride * -(-width // stride) + x // stride).astype(np.int64)
-    return places
 
 
 def _session(model: bytes, threads: int | None) -> "InferenceSession":

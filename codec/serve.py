@@ -44,11 +44,11 @@ class Service:
     def encode(self, query: str, data: bytes) -> Done:
         """Raises as `EncodeJob.run` does."""
         job, model = encode_job(query)
-        return job.run(data, lambda: codec(model, self.device), _quietly)
+        return job.run(data, lambda: codec(model, self.device))
 
     def decode(self, query: str, data: bytes) -> Done:
         """Raises as `DecodeJob.run` does."""
-        return decode_job(query, self.max_pixels).run(data, lambda file: codec_for(file, self.device), _quietly)
+        return decode_job(query, self.max_pixels).run(data, lambda file: codec_for(file, self.device))
 
 
 def serve(path: Path, service: Service, jobs: int, ready: Callable[[], None]) -> None:
@@ -85,10 +85,6 @@ def _make_room(path: Path) -> None:
             path.unlink()
             return
     raise LcodecError(f"a server listens at {path} already")
-
-
-def _quietly(pixels: int) -> None:
-    pass
 
 
 class _Server(socketserver.UnixStreamServer):

@@ -7,7 +7,7 @@ pixels ◄─ synthesis, window by window ◄─ latents of the picture, or of w
 So it is for models with transforms; in general a `TileModel` says what is between pixels and steps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..formats.container import Header, Remains, Stream, Tile
 from ..formats.errors import FormatError
 from ..formats.grid import Grid
 from ..formats.pictures import Picture, Samples
-from .tile_model import Decoded, DrawingModel, Terms, TileModel
+from .tile_model import Decoded, DrawingModel, In, Out, Terms, TileModel
 from .tiles import Box, side_for, tiles
 
 
@@ -67,7 +67,7 @@ def encode_tiles(
     boxes = [whole] if side is None else tiles(whole, side)
     terms = Terms(gain_index, picture.depth, picture.grey, side or max(whole.height, whole.width))
     source = model.source(pixels, picture.depth)
-    coded = model.each(lambda box: model.encode_tile(source, box, terms, iterations), boxes)
+    coded = _each(model, lambda box: model.encode_tile(source, box, terms, iterations), boxes)
     steps = tuple(step for steps in zip(*(tile.steps for tile in coded), strict=True) for step in steps)
     grid = None if side is None else Grid(side, tuple(tile.symbols_crc for tile in coded))
     symbols_crc = coded[0].symbols_crc if grid is None else grid.symbols_crc()
@@ -94,7 +94,7 @@ def decode_tiles(model: DrawingModel, stream: Stream, area: Box) -> Samples:
     boxes, terms = _boxes(stream.header, stream.grid), Terms.of(stream.header, stream.grid)
     seen = area.grown(model.synthesis_margin, whole)
     needed = [(box, tile) for box, tile in zip(boxes, stream.tiles(), strict=True) if box.meets(seen)]
-    parts = model.each(lambda pair: _checked(model, terms, *pair), needed)
+    parts = _each(model, lambda pair: _checked(model, terms, *pair), needed)
     return draw_tiles(model, [box for box, _ in needed], parts, area, terms)
 
 
@@ -102,7 +102,7 @@ def verify_tiles(model: DrawingModel, stream: Stream) -> None:
     """Decode all symbols and compare their checksums. Raises FormatError."""
     pairs = zip(_boxes(stream.header, stream.grid), stream.tiles(), strict=True)
     terms = Terms.of(stream.header, stream.grid)
-    model.each(lambda pair: _checked(model, terms, *pair) is None, pairs)
+    _each(model, lambda pair: _checked(model, terms, *pair) is None, pairs)
 
 
 def salvage_tiles(model: DrawingModel, remains: Remains) -> Salvaged:
@@ -110,11 +110,17 @@ def salvage_tiles(model: DrawingModel, remains: Remains) -> Salvaged:
     header = remains.header
     boxes, terms = _boxes(header, remains.grid), Terms.of(header, remains.grid)
     pairs = zip(boxes, remains.tiles, strict=True)
-    parts = model.each(lambda pair: _remaining(model, terms, *pair), pairs)
+    parts = _each(model, lambda pair: _remaining(model, terms, *pair), pairs)
     whole = Box.whole(header.height, header.width)
     pixels = draw_tiles(model, boxes, [part for part, _ in parts], whole, terms)
     problem = None if remains.problem is None else str(remains.problem)
     return Salvaged(pixels, tuple(count for _, count in parts), model.step_count(terms), problem)
+
+
+def _each(model: DrawingModel, work: Callable[[In], Out], tiles: Iterable[In]) -> list[Out]:
+    """`work` of every tile; of a single one here, so that the model can share out what is in it."""
+    tiles = list(tiles)
+    return model.each(work, tiles) if len(tiles) > 1 else [work(tile) for tile in tiles]
 
 
 def _boxes(header: Header, grid: Grid | None) -> list[Box]:

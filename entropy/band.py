@@ -15,6 +15,7 @@ from .known_parts import KnownParts
 from .memory import Memory
 from .prior import LatentPrior
 from .schedule import Places
+from .selection import on_grid
 
 _ROW_SHIFT = MEAN_BITS - ROW_GAIN.bit_length() + 1
 
@@ -82,8 +83,8 @@ class Band:
 
     def _on_grid(self, places: Places, stride: int) -> Tensor:
         """Where places of the plane are among the features of its rows."""
-        y, x = places // self._width - self._rows.start, places % self._width
-        return torch.from_numpy(y // stride * -(-self._width // stride) + x // stride).to(self._hyper.device)
+        own = on_grid(places - self._rows.start * self._width, self._width, stride)
+        return torch.from_numpy(own).to(self._hyper.device)
 
 
 def outputs_of(own: range, channels: range) -> Numbers:

@@ -33,6 +33,13 @@ class Block:
         return slice(*np.searchsorted(self.places, (first, end)).tolist())
 
 
+def on_grid(places: Places, width: int, stride: int) -> Places:
+    """Where places of a plane of a width are on every stride-th row and column of it."""
+    y, x = np.divmod(places, width)
+    found: Places = y // stride * -(-width // stride) + x // stride
+    return found
+
+
 class Selection:
     """What a step of a schedule codes of latents (M, h, w); `blocks` leaves out those without places."""
 
