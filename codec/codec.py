@@ -42,6 +42,8 @@ class Codec(Decoding):
         Raises ValueError for an unknown model or an absent device, ModelError for absent or unusable weights.
         """
         self.entry = by_name(model)
+        if self.entry.moving:
+            raise ValueError(f"{self.entry.full_name} is for clips, not for pictures")
         self.device = device_of(device)
         self._model: TileModel = load_model(read_weights(self.entry), self.device)
 

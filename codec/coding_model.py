@@ -21,6 +21,7 @@ from ..formats.container import Tile
 from ..formats.pictures import Samples
 from .gdn_model import GdnTransforms
 from .half_blocks import half_is_faster, with_half_blocks
+from .in_windows import in_windows
 from .model import Transforms
 from .quality import LAMBDAS, weight_of
 from .refinement import Refiner
@@ -101,7 +102,7 @@ class CodingModel:
         if not iterations:
             return encoded
         own = pixels[tile.slices]
-        with torch.inference_mode(False), torch.enable_grad(), _full_precision(self.device):
+        with torch.inference_mode(False), torch.enable_grad(), full_precision(self.device):
             y, z = self._refiner(self._rgb(own), y.clone(), z.clone(), self._quality(gain_index), iterations)
         refined = walk.encode(self.prior, self.coder, y, z, gain_index, self.device)
         return min(encoded, refined, key=lambda result: self._cost(result, own, gain_index))
@@ -146,20 +147,28 @@ class CodingModel:
         `synthesis_margin` of it.
         """
 
+        highest = 2**depth - 1
+
         def draw(window: Box) -> Samples:
-            return self._draw_window(y_hat, held, window, gain_index, depth)
+            rgb = self._window(y_hat, held, window, gain_index)[0]
+            pixels = (rgb * highest).round_().clamp_(0, highest).to(torch.uint8 if depth == 8 else torch.uint16)
+            return np.asarray(pixels.permute(1, 2, 0).contiguous().cpu().numpy())
 
         return draw_windows(area, depth, draw, partial(in_threads, device=self.device), hands(self.device))
 
+    def rgb(self, y_hat: Tensor, gain_index: int) -> Tensor:
+        """y_hat (1, M, h, w) -> rgb (1, 3, 16h, 16w), black 0 and white 1, not limited to them."""
+        whole = Box.whole(STRIDE * y_hat.shape[2], STRIDE * y_hat.shape[3])
+        return in_windows(whole, lambda window: self._window(y_hat, whole, window, gain_index), self.device)
+
     @torch.inference_mode()
-    def _draw_window(self, y_hat: Tensor, held: Box, window: Box, gain_index: int, depth: int) -> Samples:
+    def _window(self, y_hat: Tensor, held: Box, window: Box, gain_index: int) -> Tensor:
+        """rgb (1, 3, h, w) of a window, from the latents of the box `held`."""
         seen = surroundings(window, held, self.synthesis_margin)
         y_hat = y_hat[:, :, *seen.inside(held).latents().slices].contiguous(memory_format=torch.channels_last)
-        with _full_precision(self.device):
-            rgb = self.synthesis(y_hat, self._quality(gain_index))[0, :, *window.inside(seen).slices]
-        highest = 2**depth - 1
-        pixels = (rgb * highest).round_().clamp_(0, highest).to(torch.uint8 if depth == 8 else torch.uint16)
-        return np.asarray(pixels.permute(1, 2, 0).contiguous().cpu().numpy())
+        with full_precision(self.device):
+            rgb: Tensor = self.synthesis(y_hat, self._quality(gain_index))
+        return rgb[:, :, *window.inside(seen).slices]
 
     @cached_property
     def _refiner(self) -> Refiner:
@@ -186,7 +195,7 @@ class CodingModel:
         return torch.tensor([gain_index / GAIN_STEPS], device=self.device)
 
 
-def _full_precision(device: torch.device) -> AbstractContextManager[None]:
+def full_precision(device: torch.device) -> AbstractContextManager[None]:
     """No TF32 in convolutions, CUDA's default: with its 11 bits, pixels would differ by more than one level."""
     if device.type != "cuda":
         return nullcontext()

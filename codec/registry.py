@@ -28,7 +28,7 @@ class Entry:
 
     `former_jpegs` names the model that the encoder may use in its place for pictures that were JPEGs before. A model of
     `one_rate` was trained for it and has no quality to choose; of a `lossless` one, decoded pictures are what they were
-    made of.
+    made of. A `moving` one is for the frames of clips (`video`), and no picture is coded with it.
     """
 
     wire_id: int
@@ -39,6 +39,7 @@ class Entry:
     former_jpegs: str | None = None
     one_rate: bool = False
     lossless: bool = False
+    moving: bool = False
 
     def __post_init__(self) -> None:
         # The digits become part of a file name and of an address: nothing else may come in with them.
@@ -109,6 +110,14 @@ MODELS = (
         "that of -q lossless: every sample comes back as it is",
         one_rate=True,
         lossless=True,
+    ),
+    Entry(
+        9,
+        "video",
+        "b19f354da4d3c84d638e353dfcd62a346e394de49339edef75d76d665ca90f15",
+        "shipped",
+        "frames of clips, predicted from the one before; intra frames are base's",
+        moving=True,
     ),
 )
 RETIRED = (

@@ -23,11 +23,16 @@ def draw_windows(
     hands: int,
 ) -> Samples:
     """Pixels (H, W, 3) of an area from those of its windows, of which `each` draws as many as `hands` at a time."""
-    small = area.height * area.width <= WHOLE_PIXELS
     pixels: Samples = np.empty((area.height, area.width, 3), np.uint8 if depth == 8 else np.uint16)
 
     def put(window: Box) -> None:
         pixels[window.inside(area).slices] = draw(window)
 
-    each(put, strips(area, hands) if small else tiles(area, TILE_SIDE))
+    each(put, windows(area, hands))
     return pixels
+
+
+def windows(area: Box, hands: int) -> list[Box]:
+    """Strips of a small area, as many as are worked on at a time; squares of a large one."""
+    small = area.height * area.width <= WHOLE_PIXELS
+    return strips(area, hands) if small else tiles(area, TILE_SIDE)

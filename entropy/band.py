@@ -27,15 +27,22 @@ class Band:
     """
 
     def __init__(
-        self, prior: LatentPrior, kernels: Kernels, rows: range, size: tuple[int, int], z_hat: Tensor, gain_index: int
+        self,
+        prior: LatentPrior,
+        kernels: Kernels,
+        rows: range,
+        size: tuple[int, int],
+        z_hat: Tensor,
+        gain_index: int,
+        past: Tensor | None = None,
     ) -> None:
-        """size: (h, w) of the plane; z_hat: features of all hyper-latents."""
+        """size: (h, w) of the plane; z_hat: features of all hyper-latents; past: of the whole plane, see `Past`."""
         height, self._width = size
         seen = range(max(rows.start - 1, 0), min(rows.stop + 1, height)) if prior.context.local else rows
         self._prior = prior
         self._kernels = kernels
         self._rows, self._seen = rows, seen
-        self._hyper = prior.hyper_synthesis(z_hat, gain_index, size, seen)
+        self._hyper = prior.hyper_synthesis(z_hat, gain_index, size, seen, past)
         shape = (1, prior.config.latents, len(seen), self._width)
         self._y_hat = torch.empty(shape, dtype=kernels.CARRIER, device=z_hat.device, memory_format=kernels.LAYOUT)
         self._wanted = slice(rows.start - seen.start, rows.stop - seen.start)

@@ -15,6 +15,8 @@ from .coded_step import CodedStep
 from .exact import ExactArithmetic, Kernels, prepare
 from .exchange import Exchange, decoded
 from .fixed import FEATURE_BITS, GAIN_STEPS, HYPER_STRIDE, MEAN_BITS, SCALE_ROWS
+from .known_parts import features_of
+from .past import MOTION_BITS, Earlier
 from .prior import LatentPrior, PriorConfig
 from .selection import Selection
 from .threads import hands, in_threads
@@ -34,8 +36,15 @@ class ExactPrior(LatentPrior):
     def prepare(self, device: torch.device) -> None:
         prepare(self, device)
 
-    def walk(self, gain_index: int, size: tuple[int, int], exchange: Exchange, device: torch.device) -> Tensor:
-        """As `StepModel.walk`. ValueError for a gain index outside 0..GAIN_STEPS."""
+    def walk(
+        self,
+        gain_index: int,
+        size: tuple[int, int],
+        exchange: Exchange,
+        device: torch.device,
+        earlier: Earlier | None = None,
+    ) -> Tensor:
+        """As `StepModel.walk`. earlier: of a predicted frame. ValueError for a gain index outside 0..GAIN_STEPS."""
         if not 0 <= gain_index <= GAIN_STEPS:
             raise ValueError(f"gain index must be in 0..{GAIN_STEPS}, not {gain_index}")
         kernels, config = self.kernels, self.config
@@ -48,12 +57,24 @@ class ExactPrior(LatentPrior):
         features = (z_hat * (1 << (FEATURE_BITS - MEAN_BITS))).clamp_(-(2**15), 2**15 - 1).view(1, *hyper_size)
 
         rows = _in_bands(size[0], device) if self.context.local else [range(size[0])]
-        bands = in_threads(lambda own: Band(self, kernels, own, size, features, gain_index), rows, device)
+        past = None
+        if earlier is not None:
+            past = torch.cat(in_threads(partial(self._past, earlier), _in_bands(size[0], device), device), 2)
+        bands = in_threads(lambda own: Band(self, kernels, own, size, features, gain_index, past), rows, device)
         for index in range(self.schedule.steps):
             coded = CodedStep(Selection(self.schedule, index, config.latents, size))
             in_threads(partial(Band.predict, step=coded), bands, device)
             coded.put(exchange("y", coded.selection, *coded.parameters()))
         return torch.cat(in_threads(Band.latents, bands, device), 2)
+
+    def _past(self, earlier: Earlier, rows: range) -> Tensor:
+        """Rows of what earlier frames say."""
+        seen = slice(max(rows.start - 1, 0), rows.stop + 1)
+        wanted = slice(rows.start - seen.start, rows.stop - seen.start)
+        intra, last = (features_of(y_hat[:, :, seen]) for y_hat in (earlier.intra, earlier.last))
+        motion = (earlier.motion[:, :, seen] * (1 << (FEATURE_BITS - MOTION_BITS))).clamp(-(2**15), 2**15 - 1)
+        past: Tensor = self.past(intra, last, motion, wanted)
+        return past
 
 
 def _in_bands(height: int, device: torch.device) -> list[range]:

@@ -22,6 +22,7 @@ from .contexts import CONTEXTS
 from .fixed import FEATURE_BITS, HYPER_STRIDE, MEAN_BITS
 from .known import ContextNetwork, KnownPlane
 from .memory import Memory
+from .past import Past
 from .schedule import Schedule
 
 # Float arithmetic: qualities (B,) in [0, 1]. Exact arithmetic: a gain index.
@@ -33,7 +34,7 @@ class PriorConfig:
     """Sizes of the entropy model: M latent, P hidden and Z hyper-latent channels.
 
     `schedule` names one of `contexts.CONTEXTS`. `whole_means`: the latents are whole numbers that must come back as
-    they are, so their means are rounded.
+    they are, so their means are rounded. `past`: frames of a clip, whose parameters also follow from earlier frames.
     """
 
     latents: int
@@ -41,6 +42,7 @@ class PriorConfig:
     hyper: int
     schedule: str = "two-step"
     whole_means: bool = False
+    past: bool = False
 
 
 class LatentPrior(nn.Module):
@@ -65,6 +67,8 @@ class LatentPrior(nn.Module):
         self.split = arithmetic.pointwise(width, 4 * width, FEATURE_BITS)
         self.quality = arithmetic.knots(width, FEATURE_BITS)
         self.fine = PriorBlock(arithmetic, width)
+        if config.past:
+            self.past = Past(arithmetic, latents, width)
         model = CONTEXTS[config.schedule]
         if not all(model.schedule.channels(step, latents) for step in range(model.schedule.steps)):
             raise ValueError(f"{latents} latent channels are too few for the slices of {config.schedule}")
@@ -80,21 +84,34 @@ class LatentPrior(nn.Module):
         """(mean, log_scale) of z, each (B, Z, 1, 1): the factorised prior at a quality."""
         return self.z_mean(q), self.z_scale(q)
 
-    def hyper_synthesis(self, z_hat: Tensor, q: Quality, size: tuple[int, int], rows: range | None = None) -> Tensor:
-        """z_hat (B, Z, ceil(h/4), ceil(w/4)) as features -> hyper (B, P, h, w) with (h, w) = size, or rows of it."""
+    def hyper_synthesis(
+        self, z_hat: Tensor, q: Quality, size: tuple[int, int], rows: range | None = None, past: Tensor | None = None
+    ) -> Tensor:
+        """z_hat (B, Z, ceil(h/4), ceil(w/4)) as features -> hyper (B, P, h, w) with (h, w) = size, or rows of it.
+
+        past: what `Past` makes of earlier frames, (B, P, h, w).
+        """
         rows = rows or range(size[0])
         # Each block sees one row further, of its own resolution.
         fine = range(max(rows.start - 1, 0), min(rows.stop + 1, size[0]))
         first, end = max(fine.start - 2, 0) // HYPER_STRIDE, -(-(fine.stop + 2) // HYPER_STRIDE)
         seen = slice(fine.start - HYPER_STRIDE * first, fine.stop - HYPER_STRIDE * first)
         wanted = slice(rows.start - fine.start, rows.stop - fine.start)
-        return self.hyper_features(z_hat[:, :, first:end], q, seen, slice(size[1]), wanted)
+        earlier = None if past is None else past[:, :, fine.start : fine.stop]
+        return self.hyper_features(z_hat[:, :, first:end], q, seen, slice(size[1]), wanted, earlier)
 
-    def hyper_features(self, z_hat: Tensor, q: Quality, rows: slice, columns: slice, wanted: slice) -> Tensor:
-        """The same of these z_hat alone: of their latents some rows and columns, and of those rows the wanted ones."""
+    def hyper_features(
+        self, z_hat: Tensor, q: Quality, rows: slice, columns: slice, wanted: slice, past: Tensor | None = None
+    ) -> Tensor:
+        """The same of these z_hat alone: of their latents some rows and columns, and of those rows the wanted ones.
+
+        past: of these rows and columns.
+        """
         x = F.pixel_shuffle(self.enter(z_hat if self.has_hyper else torch.zeros_like(z_hat)), 2)
         x = F.pixel_shuffle(self.split(self.coarse(x)), 2)
         x = self.arithmetic.add(x[:, :, rows, columns], self.quality(q))
+        if past is not None:
+            x = self.arithmetic.add(x, past)
         hyper: Tensor = self.fine(x, wanted)
         return hyper
 

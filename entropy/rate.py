@@ -65,7 +65,7 @@ def to_nearest(distance: Tensor, log_scale: Tensor) -> Tensor:
 
 
 def latent_rate(
-    prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor, quantise: Quantise = to_nearest
+    prior: LatentPrior, y: Tensor, z: Tensor, q: Tensor, quantise: Quantise = to_nearest, past: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Quantise z and y around their predicted means and price them.
 
@@ -75,6 +75,7 @@ def latent_rate(
 
     Args:
         y: (B, M, h, w) latents in quantisation steps. z: (B, Z, ceil(h/4), ceil(w/4)). q: (B,) in [0, 1].
+        past: of frames, what `Past` makes of earlier ones.
 
     Returns:
         y_hat (B, M, h, w), bits of y (B,), bits of z (B,).
@@ -84,7 +85,7 @@ def latent_rate(
     z_bits = gaussian_bits(_noisy(z, z_hat, prior.training), z_mean, scale_of(z_scale))
 
     size = (y.shape[2], y.shape[3])
-    hyper = prior.hyper_synthesis(saturate(z_hat), q, size)
+    hyper = prior.hyper_synthesis(saturate(z_hat), q, size, past=past)
     y_hat, mean_all, scale_all = torch.zeros_like(y), torch.zeros_like(y), torch.zeros_like(y)
     memory: Memory = {}
     for index, mask in enumerate(step_masks(prior.schedule, y.shape[1], *size, y.device)):

@@ -43,11 +43,7 @@ def encode(model: StepModel, coder: Writer, y: Tensor, z: Tensor, gain_index: in
 
     def exchange(plane: Plane, selection: Selection | None, mean: Means, row: RowNumbers) -> Symbols:
         nonlocal crc
-        values = planes[plane].reshape(-1) if selection is None else selection.of(planes[plane])
-        rounded = np.nan_to_num(np.floor(values - mean / (1 << MEAN_BITS) + 0.5))
-        rounded = np.clip(rounded, -SYMBOL_LIMIT, SYMBOL_LIMIT)
-        rounded[row < coder.first_row] = 0
-        symbols: Symbols = rounded.astype(np.int16)
+        symbols = symbols_of(planes[plane], selection, mean, row, coder.first_row)
         steps.append(coder.push(symbols, row))
         crc = checksum(symbols, crc)
         return symbols
@@ -74,6 +70,17 @@ def decode(
     puller = Puller(coder, steps, model.steps, partial)
     y_hat = model.walk(gain_index, size, puller, device)
     return _in_steps(y_hat), puller.symbols_crc
+
+
+def symbols_of(
+    plane: npt.NDArray[np.float64], selection: Selection | None, mean: Means, row: RowNumbers, first_row: int
+) -> Symbols:
+    """The symbols of selected latents of a plane (C, h, w), whole steps from their means."""
+    values = plane.reshape(-1) if selection is None else selection.of(plane)
+    rounded = np.nan_to_num(np.floor(values - mean / (1 << MEAN_BITS) + 0.5))
+    rounded = np.clip(rounded, -SYMBOL_LIMIT, SYMBOL_LIMIT)
+    rounded[row < first_row] = 0
+    return rounded.astype(np.int16)
 
 
 def _in_steps(y_hat: Tensor) -> Tensor:

@@ -31,13 +31,15 @@ class Cursor:
     """Reads fields in order from `data[offset:end]`; every failure is a FormatError with field and offset.
 
     Invariant: `0 <= offset <= end <= len(data)`, so no slice is ever shorter than was asked for.
-    Offsets are those of the whole file, also in a cursor over one section's payload.
+    Offsets are those of the whole file, also in a cursor over one section's payload; of a file that is read piece by piece,
+    `base` bytes come before the data.
     """
 
-    __slots__ = ("data", "end", "offset")
+    __slots__ = ("base", "data", "end", "offset")
 
-    def __init__(self, data: bytes | memoryview, offset: int = 0, end: int | None = None) -> None:
+    def __init__(self, data: bytes | memoryview, offset: int = 0, end: int | None = None, base: int = 0) -> None:
         self.data = memoryview(data).cast("B").toreadonly()
+        self.base = base
         self.offset = offset
         self.end = len(self.data) if end is None else end
         assert 0 <= self.offset <= self.end <= len(self.data)
@@ -46,14 +48,19 @@ class Cursor:
     def left_bytes(self) -> int:
         return self.end - self.offset
 
+    @property
+    def place(self) -> int:
+        """Bytes of the file before the next one."""
+        return self.base + self.offset
+
     def skip(self, count: int, field: str) -> Cursor:
         """Step over `count` bytes and return a cursor over just them. Copies nothing."""
         if count > self.left_bytes:
             text = f"the file is cut or damaged: {count} bytes wanted, {self.left_bytes} left"
-            raise CutError(text, offset=self.offset, field=field)
+            raise CutError(text, offset=self.place, field=field)
         start = self.offset
         self.offset += count
-        return Cursor(self.data, start, self.offset)
+        return Cursor(self.data, start, self.offset, self.base)
 
     def take(self, count: int, field: str) -> bytes:
         """The next `count` bytes, copied."""
@@ -66,7 +73,7 @@ class Cursor:
 
     def varint(self, field: str) -> int:
         """Unsigned LEB128 below 2^32 in the fewest bytes that hold it; anything else is a FormatError."""
-        start = self.offset
+        start = self.place
         value = 0
         for position in range(MAX_VARINT_BYTES):
             byte = self.uint(1, field)
@@ -83,4 +90,4 @@ class Cursor:
         """Nothing may be left."""
         if self.left_bytes:
             text = f"{self.left_bytes} bytes follow where nothing may"
-            raise FormatError(text, offset=self.offset, field=field)
+            raise FormatError(text, offset=self.place, field=field)

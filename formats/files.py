@@ -6,12 +6,14 @@ import os
 import secrets
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from .errors import FormatError, LcodecError
 
 MAX_INPUT_BYTES = 2**30
+PARTIAL_SUFFIX = ".partial"
 _CHUNK_BYTES = 2**20
 
 
@@ -121,3 +123,80 @@ def _shown(path: str) -> str:
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
+
+
+@contextmanager
+def whole_output(path: str, overwrite: bool) -> Iterator[str]:
+    """The name of a temporary file in the same folder, which takes the name in the end if all went well.
+
+    What is no regular file (a device, a pipe) is named itself. LcodecError as of `write_output`.
+    """
+    check_output(path, overwrite)
+    target = _target_status(path)
+    if target is not None and not stat.S_ISREG(target.st_mode):
+        yield path
+        return
+    real = os.path.realpath(path)
+    temporary = os.path.join(os.path.dirname(real), f".lcodec-{secrets.token_hex(6)}.tmp")
+    try:
+        yield temporary
+        if target is not None:
+            os.chmod(temporary, stat.S_IMODE(target.st_mode))
+        os.replace(temporary, real)
+    except BaseException as error:
+        with suppress(OSError):
+            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise LcodecError(f"cannot write {_shown(path)}: {_reason(error)}") from error
+        raise
+
+
+@contextmanager
+def growing_output(path: str, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file to write bit by bit, whose beginning is of use: its name ends with PARTIAL_SUFFIX until it is whole.
+
+    If it does not become whole, it stays there. `-` is standard output. LcodecError as of `write_output`.
+    """
+    check_output(path, overwrite)
+    target = None if path == "-" else _target_status(path)
+    try:
+        if path == "-":
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+            return
+        if target is not None and not stat.S_ISREG(target.st_mode):
+            with open(path, "wb") as file:
+                yield file
+            return
+        real = os.path.realpath(path)
+        with open(real + PARTIAL_SUFFIX, "wb") as file:
+            yield file
+        os.replace(real + PARTIAL_SUFFIX, real)
+    except OSError as error:
+        raise LcodecError(f"cannot write {_shown(path)}: {_reason(error)}") from error
+
+
+@contextmanager
+def open_input(path: str) -> Iterator[BinaryIO]:
+    """A file for reading bit by bit; `-` is standard input. LcodecError if it cannot be read."""
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed below; what happens within is not about opening
+    except (OSError, ValueError) as error:
+        raise LcodecError(f"cannot read {_shown(path)}: {_reason(error)}") from error
+    with file:
+        yield file
+
+
+def first_bytes(path: str, count: int) -> bytes:
+    """The beginning of a file, or of standard input, which is still to be read. Empty where it cannot be read."""
+    try:
+        if path == "-":
+            peek = getattr(sys.stdin.buffer, "peek", None)
+            return b"" if peek is None else bytes(peek(count)[:count])
+        with open(path, "rb") as file:
+            return file.read(count)
+    except (OSError, ValueError):
+        return b""

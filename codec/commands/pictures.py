@@ -19,12 +19,23 @@ from ..client import decode_by, encode_by
 from ..jobs import DecodeJob, Done, EncodeJob
 from ..target import Target
 from .arguments import Verbs, add_input, add_limit, add_machine, add_output, announce, positive, rate, say, start_torch
+from .clips import (
+    add_bitrate,
+    add_clip_decoding,
+    add_clip_encoding,
+    clip_info,
+    decode_clip,
+    encode_clip,
+    is_clip_to_encode,
+    is_coded_clip,
+    verify_clip,
+)
 from .sizes import parse_size
 
 
 def add_picture_verbs(verbs: Verbs) -> None:
-    encode = verbs.add("encode", _encode, "compress a picture")
-    add_input(encode, "picture: PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or still GIF; - is standard input")
+    encode = verbs.add("encode", _encode, "compress a picture or a clip")
+    add_input(encode, "picture: PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or still GIF; clip: mp4, mkv, y4m, ...; - is standard input")
     add_output(encode, "coded file; - is standard output")
     wanted = encode.add_mutually_exclusive_group()
     wanted.add_argument("-q", "--quality", type=rate, help="0 to 100, real, or lossless (default 75)")
@@ -32,6 +43,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
     wanted.add_argument("--bpp", type=float, help="the same in bits per pixel")
     wanted.add_argument("--psnr", type=float, metavar="DB", help="the lowest quality with so many decibels")
     wanted.add_argument("--ssim", type=float, help="the lowest quality with such an SSIM, below 1")
+    add_bitrate(wanted)
     encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
     encode.add_argument("--effort", type=int, default=0, help="0 to 9: smaller files for more time (default 0)")
     encode.add_argument(
@@ -43,11 +55,13 @@ def add_picture_verbs(verbs: Verbs) -> None:
     _add_server(encode)
     encode.add_argument("--comment", help="text to store in the file")
     encode.add_argument("--strip", action="store_true", help="without ICC and XMP, and of EXIF only the orientation")
+    add_clip_encoding(encode)
     add_machine(encode)
 
-    decode = verbs.add("decode", _decode, "decompress to a picture")
+    decode = verbs.add("decode", _decode, "decompress to a picture or a clip")
     add_input(decode, "coded file; - is standard input")
-    add_output(decode, "picture: .png .ppm .bmp .tif .webp (lossless), .jpg, .avif; - is PNG on standard output")
+    text = "picture: .png .ppm .bmp .tif .webp (lossless), .jpg, .avif; clip: .mkv .mp4 .mov .webm .avi .nut .y4m, %04d.png"
+    add_output(decode, f"{text}; - is standard output, PNG or y4m")
     part = decode.add_mutually_exclusive_group()
     part.add_argument(
         "--region", type=_region, metavar="X,Y,W,H", help="only these pixels, and only the tiles they need"
@@ -56,6 +70,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
     part.add_argument("--salvage", action="store_true", help="of a damaged file, what can be had; grey for the rest")
     _add_onnx(decode)
     _add_server(decode)
+    add_clip_decoding(decode)
     add_limit(decode)
     add_machine(decode)
 
@@ -80,6 +95,9 @@ def add_picture_verbs(verbs: Verbs) -> None:
 
 
 def _encode(options: argparse.Namespace) -> None:
+    if is_clip_to_encode(options):
+        encode_clip(options)
+        return
     check_output(options.output, options.force)
     data = read_input(options.input)
     target = {name: value for name in ("size", "bpp", "psnr", "ssim") if (value := getattr(options, name)) is not None}
@@ -105,6 +123,9 @@ def _finish(options: argparse.Namespace, done: Done) -> None:
 
 
 def _decode(options: argparse.Namespace) -> None:
+    if is_coded_clip(options.input):
+        decode_clip(options)
+        return
     check_output(options.output, options.force)
     data = read_input(options.input)
     suffix = ".png" if options.output == "-" else Path(options.output).suffix.lower()
@@ -151,6 +172,9 @@ def _region(text: str) -> tuple[int, int, int, int]:
 
 
 def _info(options: argparse.Namespace) -> None:
+    if is_coded_clip(options.input):
+        clip_info(options)
+        return
     from ..api import info
 
     about = info(read_input(options.input))
@@ -188,6 +212,9 @@ def _info(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
+    if is_coded_clip(options.input):
+        verify_clip(options)
+        return
     stream = unpack(read_input(options.input), options.max_pixels)
     pixels = stream.header.width * stream.header.height
     if options.onnx:

@@ -15,3 +15,15 @@ def parse_size(text: str) -> int:
     if match is None or match[2] not in _UNITS or not int(match[1]):
         raise ValueError(f"{text!r} is not a size: write for example 30MiB, 30MB or 30000000")
     return int(match[1]) * _UNITS[match[2]]
+
+
+_RATES = {"": 1, "k": 10**3, "m": 10**6}
+_RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([km]?)(?:bit/s|bps)?")
+
+
+def parse_bitrate(text: str) -> float:
+    """Bits a second of "500k", "1.5M" or "500000". Raises ValueError for anything else, and for nothing."""
+    match = _RATE.fullmatch(text.strip().lower())
+    if match is None or not float(match[1]):
+        raise ValueError(f"{text!r} is not a bitrate: write for example 500k, 1.5M or 500000")
+    return float(match[1]) * _RATES[match[2]]

@@ -46,9 +46,11 @@ class FramedAnalysis(nn.Module):
             self.merge.weight.mul_(0.01)
             self.bypass.weight.copy_(merge_weights(latents, self.front.spread)[:, :, None, None])
 
-    def forward(self, rgb: Tensor, q: Tensor) -> Tensor:
+    def forward(self, rgb: Tensor, q: Tensor, beside: Tensor | None = None) -> Tensor:
+        """beside: what else the blocks see, (B, N, H/8, W/8)."""
         bands = self.front(rgb)  # (B, 192, H/8, W/8)
-        features = self.blocks(self.enter(bands)) * self.gain(q)
+        entered = self.enter(bands)
+        features = self.blocks(entered if beside is None else entered + beside) * self.gain(q)
         y: Tensor = self.merge(F.pixel_unshuffle(features, 2))  # (B, M, H/16, W/16)
         with torch.autocast(bands.device.type, enabled=False):
             if (linear := self.linear(rgb, bands)) is not None:
@@ -85,9 +87,12 @@ class FramedSynthesis(nn.Module):
             inverse = (weights / weights.square().sum(1, keepdim=True)).t()
             self.bypass.weight.copy_(inverse[:, :, None, None])
 
-    def forward(self, y_hat: Tensor, q: Tensor) -> Tensor:
+    def forward(self, y_hat: Tensor, q: Tensor, beside: Tensor | None = None) -> Tensor:
+        """beside: what else the blocks see, (B, N, H/8, W/8) = (B, N, 2h, 2w)."""
         scaled = y_hat * self.latent_gain(q)
         features = F.pixel_shuffle(self.split(scaled), 2) * self.gain(q)  # (B, N, H/8, W/8)
+        if beside is not None:
+            features = features + beside
         bands: Tensor = self.leave(self.blocks(features))  # (B, 192, H/8, W/8)
         with torch.autocast(y_hat.device.type, enabled=False):
             return self.drawn(scaled, bands)

@@ -1,0 +1,184 @@
+"""Training of the model of predicted frames: streams of frames in, rate and distortion lowered frame by frame."""
+
+import copy
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..model import Model, tensors_under
+from ..quality import weight_of
+from ..video.distortion import squared_error
+from ..video.model import FrameModel, motion_sizes
+from .checkpoint import write_whole
+from .clips import Clip
+from .costs import half_pays
+from .streams import COLOURS, Batch, Streams, moved, rounded
+from .update import learning_rate, new_optimiser
+from .video_recipe import VideoRecipe
+
+_META = "lcodec video"
+_MODEL, _AVERAGE = "model.", "average."
+_SAY_SECONDS = 60.0
+_CHECKPOINT_SECONDS = 300.0
+_QUALITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
+_VALIDATION_FRAMES = 6
+_VALIDATION_SIDE = 160
+
+
+@dataclass(frozen=True, slots=True)
+class VideoCheckpoint:
+    """Where a run stands: `step` of `steps` done in `seconds`, and the mean log loss of held-out clips."""
+
+    recipe: VideoRecipe
+    step: int
+    steps: int
+    seconds: float
+    validation: float
+
+    def write(self, path: Path, model: FrameModel, average: FrameModel) -> None:
+        """Write the checkpoint whole."""
+        tensors = {_MODEL + name: value for name, value in model.state_dict().items()}
+        tensors |= {_AVERAGE + name: value for name, value in average.state_dict().items()}
+        write_whole(path, tensors, {_META: json.dumps(asdict(self))})
+
+    @classmethod
+    def read(cls, path: Path) -> "tuple[VideoCheckpoint, FrameModel]":
+        """The record and the averaged float model. Raises ValueError when the file is no such checkpoint."""
+        try:
+            with safe_open(path, "pt") as file:
+                meta: dict[str, Any] = json.loads(file.metadata()[_META])
+            record = cls(VideoRecipe.from_dict(meta.pop("recipe")), **meta)
+        except (SafetensorError, KeyError, TypeError, OSError) as error:
+            raise ValueError(f"{path} is not a checkpoint: {error}") from None
+        model = FrameModel(record.recipe.model)
+        model.load_state_dict(tensors_under(load_file(path), _AVERAGE))
+        return record, model.eval()
+
+
+def is_video_checkpoint(path: Path) -> bool:
+    """Whether a file is a checkpoint of a model of predicted frames."""
+    try:
+        with safe_open(path, "pt") as file:
+            return _META in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
+def train_video(
+    recipe: VideoRecipe,
+    clips: Sequence[Clip],
+    held_out: Sequence[Clip],
+    photographs: Sequence[Tensor],
+    intra: Model,
+    start: FrameModel,
+    path: Path,
+    steps: int,
+) -> VideoCheckpoint:
+    """Train for so many steps, beginning with `start`; keep `path` current."""
+    began = said = saved = time.monotonic()
+    torch.manual_seed(recipe.seed)
+    usable = [clip for clip in clips if min(clip.luma.shape[1:]) >= recipe.crop]
+    intra = intra.eval().requires_grad_(False)
+    intra.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = start.train()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(model).eval()
+    optimiser = new_optimiser(model, recipe)
+    streams = Streams(recipe, usable, photographs, intra, recipe.seed)
+    half = half_pays(torch.device("cpu"))
+    _say(f"{recipe.name}: {steps} steps, {len(usable)} clips, {len(photographs)} photographs")
+    total, counted = 0.0, 0
+    validation = validate(average, intra, recipe, held_out)
+    _say(f"validation  {validation:.4f}")
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"].fill_(learning_rate(recipe, step, steps))
+        batch = streams.next()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            bpp, squared_error, rgb_hat, y_hat = frame_costs(model, recipe, batch)
+        weight = weight_of(batch.quality, (recipe.lambda_low, recipe.lambda_high))
+        loss = ((weight * squared_error + bpp) * weight**-recipe.balance).mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+        if bool(torch.isfinite(norm)):
+            optimiser.step()
+        streams.put(rgb_hat, y_hat)
+        total, counted = total + float(loss.detach()), counted + 1
+        decay = min(recipe.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
+        done = step + 1
+        now = time.monotonic()
+        if now - said > _SAY_SECONDS or done == steps:
+            _say(f"step {done}/{steps}  loss {total / counted:.4f}  {now - began:.0f} s")
+            said, total, counted = now, 0.0, 0
+        if now - saved > _CHECKPOINT_SECONDS or done == steps:
+            validation = validate(average, intra, recipe, held_out)
+            record = VideoCheckpoint(recipe, done, steps, now - began, validation)
+            record.write(path, model, average)
+            _say(f"validation  {validation:.4f}")
+            saved = time.monotonic()
+    return record
+
+
+@torch.no_grad()
+def begun_with(intra: Model, recipe: VideoRecipe) -> FrameModel:
+    """A model that codes residuals as one of still pictures codes pictures. Raises ValueError where sizes differ."""
+    model = FrameModel(recipe.model)
+    missing, unexpected = model.load_state_dict(intra.state_dict(), strict=False)
+    own = ("transforms.to_analysis.", "transforms.to_synthesis.", "prior.past.")
+    if unexpected or not all(name.startswith(own) for name in missing):
+        raise ValueError("the start does not fit the recipe: other parts")
+    return model
+
+
+def frame_costs(model: FrameModel, recipe: VideoRecipe, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """bpp (B,), squared error (B,), both of the size of those of RGB, decoded rgb, y_hat."""
+    past = model.past(batch.intra, batch.last, batch.motion)
+    y_hat, y_bits, z_bits = model.code(batch.rgb, batch.predicted, past, batch.quality)
+    rgb_hat = model.transforms.synthesised(y_hat, batch.predicted, batch.quality).float()
+    error = squared_error(COLOURS.to_planes(rgb_hat), (batch.luma, batch.chroma), recipe.chroma)
+    return (y_bits + z_bits) / batch.luma[0].numel(), error, rgb_hat, y_hat
+
+
+@torch.no_grad()
+def validate(model: FrameModel, intra: Model, recipe: VideoRecipe, held_out: Sequence[Clip]) -> float:
+    """Mean log of the loss over predicted frames of held-out clips, all qualities side by side."""
+    quality = torch.tensor(_QUALITIES)
+    weight = weight_of(quality, (recipe.lambda_low, recipe.lambda_high))
+    logs = []
+    for clip in held_out:
+        side = _VALIDATION_SIDE
+        luma, chroma = (torch.from_numpy(part[:_VALIDATION_FRAMES].copy()).float() for part in (clip.luma, clip.chroma))
+        luma, chroma = luma[:, None, None, :side, :side], chroma[:, None, :, : side // 2, : side // 2]
+        vectors = torch.from_numpy(clip.vectors[:, :, : side // 16, : side // 16]).long()
+        count = len(quality)
+        y_hat, _, _ = intra.code(COLOURS.to_rgb(luma[0], chroma[0]).expand(count, -1, -1, -1), quality)
+        planes = rounded(intra.transforms.synthesis(y_hat, quality))
+        still, last = y_hat, torch.zeros_like(y_hat)
+        for n in range(1, len(luma)):
+            move = vectors[n - 1][None].expand(count, -1, -1, -1)
+            batch = Batch(
+                luma[n].expand(count, -1, -1, -1), chroma[n].expand(count, -1, -1, -1),
+                COLOURS.to_rgb(*moved(*planes, move)), still, last, motion_sizes(move).float(), quality,
+            )
+            bpp, error, rgb_hat, last = frame_costs(model, recipe, batch)
+            planes = rounded(rgb_hat)
+            logs.append((weight * error + bpp).log())
+    return float(torch.stack(logs).mean())
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
