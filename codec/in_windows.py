@@ -11,7 +11,10 @@ from .windows import windows
 
 
 def in_windows(area: Box, work: Callable[[Box], Tensor], device: torch.device, stride: int = 1) -> Tensor:
-    """What `work` makes of windows, planes (1, C, h, w) with a place for `stride` pixels, put together: (1, C, H, W)."""
+    """What `work` makes of windows, planes (1, C, h, w) with a place for `stride` pixels, put together:
+
+    (1, C, H, W).
+    """
     boxes = windows(area, hands(device))
     parts = in_threads(work, boxes, device)
     if len(parts) == 1:

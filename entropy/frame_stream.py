@@ -1,7 +1,7 @@
 """A frame's symbols in one run of the range coder: vectors, hyper-latents and latents, one after the other.
 
-`FrameWriter` and `FrameReader` are `exchange.Exchange`s whose steps do not end; a picture's steps do, each with bytes of its own, so
-that its beginning is of use. A frame is small, and every end costs some bytes.
+`FrameWriter` and `FrameReader` are `exchange.Exchange`s whose steps do not end; a picture's steps do, each with bytes
+of its own, so that its beginning is of use. A frame is small, and every end costs some bytes.
 """
 
 import numpy as np
@@ -17,7 +17,10 @@ Planes = dict[Plane, npt.NDArray[np.float64]]
 
 
 class FrameWriter:
-    """Codes latents (M, h, w) and hyper-latents (Z, h', w'), in quantisation steps. `crc` is that of the symbols so far."""
+    """Codes latents (M, h, w) and hyper-latents (Z, h', w'), in quantisation steps.
+
+    `crc` is that of the symbols so far.
+    """
 
     def __init__(self, coder: RowCoder, planes: Planes) -> None:
         self._coder, self._planes, self._writer = coder, planes, coder.writer()

@@ -1,12 +1,14 @@
-"""What earlier frames of a clip say of the latents of the next one: from symbols and vectors alone, so in exact arithmetic.
+"""What earlier frames of a clip say of the latents of the next one: from symbols and vectors alone, so in exact
+arithmetic.
 
 ```
 intra frame ─► magnitudes ─────────┐
 last frame ──► values, magnitudes ─┼─► enter ─► block ─► past (B, P, h, w)
 vectors ─────► size, spread ───────┘
 ```
-Where a frame is hard to predict, the next one mostly is, too: a temporal prior (Li et al., "Deep Contextual Video Compression",
-2021). Theirs comes from decoded pixels, in floating point; only what comes from symbols is the same on every machine.
+Where a frame is hard to predict, the next one mostly is, too: a temporal prior (Li et al., "Deep Contextual Video
+Compression", 2021). Theirs comes from decoded pixels, in floating point; only what comes from symbols is the same on
+every machine.
 """
 
 from dataclasses import dataclass
@@ -26,8 +28,8 @@ MOTION_BITS = 5  # binary places that sizes of vectors, whole numbers, are taken
 class Earlier:
     """What is known before a frame, exact integers (1, C, h, w).
 
-    Decoded latents of the last intra frame, and of the last frame if it was predicted, else zeros, with MEAN_BITS places;
-    MOTION_CHANNELS numbers of the vectors of the frame itself.
+    Decoded latents of the last intra frame, and of the last frame if it was predicted, else zeros, with MEAN_BITS
+    places; MOTION_CHANNELS numbers of the vectors of the frame itself.
     """
 
     intra: Tensor

@@ -8,7 +8,7 @@ them nothing of that kind to do.
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier, Lock, local
 from typing import TypeVar
@@ -59,6 +59,30 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.dev
     return [results[index] for index in range(len(items))]
 
 
+def beside(work: Callable[[], Out], device: torch.device) -> "Future[Out]":
+    """Begin work beside what this thread does, in one more thread of the same kind, piece after piece in this order.
+
+    On other devices, in one of these threads, or where torch has one thread, it is done at once, here.
+    """
+    if hands(device) == 1:
+        done: Future[Out] = Future()
+        try:
+            done.set_result(work())
+        except Exception as error:
+            done.set_exception(error)
+        return done
+    inference = torch.is_inference_mode_enabled()
+
+    def go() -> Out:
+        with torch.inference_mode(inference):
+            return work()
+
+    with _LOCK:
+        if not _BESIDE:
+            _BESIDE.append(_new_pool(1))
+        return _BESIDE[0].submit(go)
+
+
 def hands(device: torch.device) -> int:
     """How many pieces of work `in_threads` does at a time."""
     return 1 if device.type != "cpu" or getattr(_HERE, "worker", False) else torch.get_num_threads()
@@ -78,6 +102,7 @@ def all_here() -> Iterator[None]:
 _HERE = local()
 _LOCK = Lock()
 _POOLS: list[ThreadPoolExecutor] = []  # the last one is in use
+_BESIDE: list[ThreadPoolExecutor] = []  # of one thread, once it is needed
 
 
 def _pool(least: int) -> ThreadPoolExecutor:

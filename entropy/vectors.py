@@ -1,8 +1,8 @@
 """Motion vectors as symbols: from a thin grid to the full one, each from its neighbours on the thinner grid.
 
-Every vector is predicted by the middle of four that are known, component by component, and how much these differ says how
-wide the distribution of the difference is: its row of a table, counted on clips. All of it is integers, a few array
-operations for a whole frame.
+Every vector is predicted by the middle of four that are known, component by component, and how much these differ says
+how wide the distribution of the difference is: its row of a table, counted on clips. All of it is integers, a few
+array operations for a whole frame.
 
 | group | rows | columns | neighbours |
 |---|---|---|---|
@@ -97,7 +97,11 @@ def _groups(height: int, width: int) -> Iterator[_Group]:
     stride = _FIRST_STRIDE // 2
     for level in range(_LEVELS):
         odd, even = slice(stride, None, 2 * stride), slice(0, None, 2 * stride)
-        for rows, columns, directions in ((odd, odd, _DIAGONAL), (even, odd, _CROSS), (odd, even, _CROSS[2:] + _CROSS[:2])):
+        for rows, columns, directions in (
+            (odd, odd, _DIAGONAL),
+            (even, odd, _CROSS),
+            (odd, even, _CROSS[2:] + _CROSS[:2]),
+        ):
             y, x = np.meshgrid(np.arange(height)[rows], np.arange(width)[columns], indexing="ij")
             if y.size:
                 yield _Group(level, y.reshape(-1), x.reshape(-1), stride, directions)

@@ -23,7 +23,8 @@ DEFAULT_MAX_FRAME_PIXELS = 2**24
 MAX_FRAMES = 2**32 - 1
 GREY, HALVED, HALF_WIDTH, FULL = range(4)  # of `chroma`: none, 4:2:0, 4:2:2, 4:4:4
 NAMES = {
-    HEAD: "HEAD", INTRA: "INTRA", PREDICTED: "PREDICTED", REPEAT: "REPEAT", END: "END", INDEX: "INDEX", TRACKS: "TRACKS",
+    HEAD: "HEAD", INTRA: "INTRA", PREDICTED: "PREDICTED", REPEAT: "REPEAT", END: "END", INDEX: "INDEX", TRACKS:
+    "TRACKS",
 }  # fmt: skip
 
 _MAX_TIME = 2**63 - 1
@@ -39,7 +40,10 @@ class ModelName:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """How samples are laid out and what they mean: numbers of ITU-T H.273, 2 for unspecified. `chroma` is one of those above."""
+    """How samples are laid out and what they mean:
+
+    numbers of ITU-T H.273, 2 for unspecified. `chroma` is one of those above.
+    """
 
     width: int
     height: int
@@ -213,8 +217,8 @@ class ClipReader:
     def units(self, salvage: bool = False) -> Iterator[Unit]:
         """Frames, tracks and the end, in order.
 
-        Raises FormatError for damage, CutError where the file ends before END. With `salvage`, what cannot be decoded comes as
-        `Lost` instead, and a file that is cut just ends.
+        Raises FormatError for damage, CutError where the file ends before END. With `salvage`, what cannot be decoded
+        comes as `Lost` instead, and a file that is cut just ends.
         """
         walk = _Walk(self._first)
         while True:
@@ -224,24 +228,14 @@ class ClipReader:
                         yield Lost(walk.expected, walk.expected, walk.problem)
                     return
                 section = self._sections.next()
-                if not section.intact:
-                    if section.type & ANCILLARY_BIT and walk.problem is None:
-                        continue
+                if not section.intact:  # whatever it says it is: it may have been a frame
                     raise _damage(section)
                 unit = walk.unit(section)
-            except CutError as problem:
-                if not salvage:
-                    raise
-                walk.problem = walk.problem or problem
-                if not self._sections.resync():
-                    yield Lost(walk.expected, walk.expected, walk.problem)
-                    return
-                continue
             except FormatError as problem:
                 if not salvage:
                     raise
                 walk.problem = walk.problem or problem
-                if not self._follows() and not self._sections.resync():
+                if not self._sections.go_on():
                     yield Lost(walk.expected, walk.expected, walk.problem)
                     return
                 continue
@@ -254,10 +248,6 @@ class ClipReader:
                     if not self._sections.at_end() and not salvage:
                         raise FormatError("bytes follow END", offset=self._sections.offset, field="END")
                     return
-
-    def _follows(self) -> bool:
-        """Whether what comes next is a section that holds, so that only a payload was damaged."""
-        return self._sections._holds(0)
 
 
 class _Walk:

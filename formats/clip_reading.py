@@ -1,4 +1,7 @@
-"""Moving pictures from any file that PyAV reads: frames as planes, and all other streams as the bytes of one NUT file."""
+"""Moving pictures from any file that PyAV reads:
+
+frames as planes, and all other streams as the bytes of one NUT file.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,9 @@ GBR_MATRIX = 0  # of ITU-T H.273: the planes are the colours themselves
 _UNSPECIFIED = 2
 _DEPTHS = (8, 9, 10, 12, 14, 16)
 _NAMES = {GREY: "gray", HALVED: "yuv420p", HALF_WIDTH: "yuv422p", FULL: "yuv444p"}
+_NO_CLIPS = ("tty",)  # what FFmpeg takes any text for
 _TRACK_KINDS = ("audio", "subtitle")
+_SHIFT_SECONDS = 1  # more than what encoders of sound put before its beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class ClipSource:
         except (av.FFmpegError, OSError) as error:
             raise LcodecError(f"cannot read {name} as a clip: {_reason(error)}") from error
         try:
+            if self._file.format.name in _NO_CLIPS:
+                raise LcodecError(f"cannot read {name} as a clip: it is text")
             self._begin()
         except BaseException:
             self._file.close()
@@ -88,9 +95,9 @@ class ClipSource:
         others = [s for s in streams if s.type in _TRACK_KINDS]
         if left_out := len(streams) - 1 - len(others):
             self.notes.append(f"{left_out} more streams, which are neither sound nor subtitles, are left out")
-        # Times of sound may begin below zero, which NUT does not allow: all are told so many seconds later.
+        # Times of sound may begin below zero, which NUT does not keep: all are told so many seconds later.
         starts = [s.start_time * s.time_base for s in others if s.start_time is not None and s.time_base is not None]
-        self.track_shift = max([0, *(math.ceil(-start) for start in starts)])
+        self.track_shift = max(0, *[math.ceil(-start) for start in starts]) + _SHIFT_SECONDS if starts else 0
         self._tracks = _TrackWriter(others, self.track_shift, self.notes)
         self.time_base = Fraction(self._video.time_base or Fraction(1, 1000))
         self.rate = Fraction(self._video.average_rate or 0)
@@ -125,7 +132,7 @@ class ClipSource:
             yield data
 
     def _frame(self, frame: av.VideoFrame) -> ClipFrame:
-        turns = int(round(frame.rotation / 90)) % 4
+        turns = round(frame.rotation / 90) % 4
         layout = _layout_of(frame, turns, self.notes if self._layout is None else [])
         plain = frame if frame.format.name.replace("yuvj", "yuv") == layout.name else frame.reformat(format=layout.name)
         planes = tuple(np.rot90(plane, turns) if turns else plane for plane in _planes(plain, layout))
@@ -153,7 +160,9 @@ class ClipSource:
     def _stamp(self, frame: av.VideoFrame) -> int:
         """The frame's time; times rise."""
         step = 1 / (self.rate * self.time_base) if self.rate else Fraction(1)
-        time = frame.pts if frame.pts is not None else round(step * (0 if self._time is None else 1)) + (self._time or 0)
+        time = (
+            frame.pts if frame.pts is not None else round(step * (0 if self._time is None else 1)) + (self._time or 0)
+        )
         if self._time is not None and time <= self._time:
             time = self._time + 1
         self._time = time
@@ -228,7 +237,7 @@ def _layout_of(frame: av.VideoFrame, turns: int, notes: list[str]) -> _Layout:
         notes.append("opacity is left out")
     if kind.is_rgb or kind.has_palette:
         return _Layout(f"gbrp{suffix}", depth, FULL, True)
-    if not any(component.is_chroma for component in kind.components):
+    if sum(not component.is_alpha for component in kind.components) == 1:
         return _Layout(f"gray{suffix}", depth, GREY, False)
     narrow, low = kind.chroma_width(16) < 16, kind.chroma_height(16) < 16
     chroma = HALVED if narrow and low else HALF_WIDTH if narrow and not turns % 2 else FULL

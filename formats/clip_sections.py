@@ -21,6 +21,8 @@ COMMENT = 0x81
 SYNC = b"\x8bLVI"  # what the payload of every INTRA section begins with
 _CHUNK_BYTES = 2**16
 _CRC_BYTES = 4
+# At most so many bytes are summed up in search of a section that holds: hostile files have no end of them.
+_SEARCH_BYTES = 2**30
 
 
 class SectionReader:
@@ -31,6 +33,8 @@ class SectionReader:
         self._file = file
         self._buffer = bytearray()
         self.offset = offset  # of the buffer's first byte
+        self._searched = 0
+        self._damaged_size: int | None = None  # of the section here, if it is not what it says
 
     def take(self, count: int) -> bytes:
         """The next bytes, fewer only at the end of the file."""
@@ -40,19 +44,34 @@ class SectionReader:
         return taken
 
     def next(self, before: bytes = b"") -> Section:
-        """The next section, which is then left behind. `before` is covered by its checksum too.
+        """The next section, which is then left behind if it is intact. `before` is covered by its checksum too.
 
-        Raises CutError where the file ends in it, FormatError for a length beyond MAX_SECTION_BYTES; nothing is left behind then.
+        Raises CutError where the file ends in it, FormatError for a length beyond MAX_SECTION_BYTES.
         """
+        self._damaged_size = None
         section, size = self._section(before)
-        self._drop(size)
+        if section.intact:
+            self._drop(size)
+            self._damaged_size = 0
+        else:
+            self._damaged_size = size
         return section
 
     def at_end(self) -> bool:
         return not self._fill(1)
 
-    def resync(self) -> bool:
-        """Go on to the next INTRA section whose checksum holds, after the byte here. Returns whether there is one."""
+    def go_on(self) -> bool:
+        """After damage, go to the next section that holds; whether there is one.
+
+        That is the one after the damaged one, if it has the length that it says, else the next INTRA.
+        """
+        size = self._damaged_size
+        if size is not None and self._holds(size):
+            self._drop(size)
+            return True
+        return self._resync()
+
+    def _resync(self) -> bool:
         start = 1
         while True:
             found = self._buffer.find(SYNC, start)
@@ -62,6 +81,8 @@ class SectionReader:
                     if first >= 1 and self._buffer[first] == INTRA and self._holds(first):
                         self._drop(first)
                         return True
+                    if self._searched > _SEARCH_BYTES:
+                        return False
                 start = found + 1
                 continue
             # What may be the beginning of one stays.
@@ -97,6 +118,7 @@ class SectionReader:
             text = f"the file is cut or damaged: {size} bytes wanted, {len(self._buffer) - first} left"
             raise CutError(text, offset=start, field="payload")
         data = bytes(self._buffer[first : first + size])
+        self._searched += size if first else 0
         payload = Cursor(data, head.offset, head.offset + length, self.offset + first)
         stored = int.from_bytes(data[-_CRC_BYTES:], "little")
         intact = zlib.crc32(memoryview(data)[:-_CRC_BYTES], zlib.crc32(before)) == stored

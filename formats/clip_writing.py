@@ -64,20 +64,34 @@ class ClipSink:
         codec: str | None = None,
         options: dict[str, str] | None = None,
     ) -> None:
-        """tracks: the NUT file of the other streams, whole. Raises LcodecError where the kind of file cannot hold the frames."""
+        """tracks: the NUT file of the other streams, whole.
+
+        Raises LcodecError where the kind of file cannot hold the frames.
+        """
         import av
 
         self._head, self._suffix = head, suffix
         self.notes: list[str] = []
         own, own_options = _LOSSLESS[suffix]
+        if own == "libx264" and pixel_format(head.picture) == "gbrp":
+            own = "libx264rgb"
         try:
-            self._file = av.open(target, "w", format=_FORMATS.get(suffix, suffix[1:]))
+            kind = _FORMATS.get(suffix, suffix[1:])
+            # Sound that begins a little before the frames keeps its time, where the kind of file can say so.
+            timing = {"avoid_negative_ts": "disabled"} if suffix in (".mkv", ".webm") else {}
+            # y4m of more than 8 bits is no official one.
+            self._file = av.open(target, "w", format=kind, options={**timing, "strict": "-1"})
+            self._raw = suffix == ".y4m"
             rate = head.rate or _UNKNOWN_RATE
-            stream: Any = self._file.add_stream(codec or own, rate=rate, options=options or ({} if codec else own_options))
+            chosen = options or ({} if codec else own_options)
+            stream: Any = self._file.add_stream(codec or own, rate=rate, options=chosen)
             picture = head.picture
             stream.width, stream.height = picture.width, picture.height
             stream.pix_fmt = self._accepted(stream, pixel_format(picture))
-            stream.time_base = stream.codec_context.time_base = head.time_base
+            odd = (picture.width | picture.height) % 2 > 0 and "yuv42" in stream.pix_fmt
+            if odd and "264" in stream.codec_context.name:
+                raise ValueError("H.264 takes no odd sides where chroma has half of them; .mkv does")
+            stream.time_base = stream.codec_context.time_base = 1 / rate if self._raw else head.time_base
             context = stream.codec_context
             context.colorspace, context.color_primaries = picture.matrix, picture.primaries
             context.color_trc, context.color_range = picture.transfer, 2 if picture.full_range else 1
@@ -87,7 +101,6 @@ class ClipSink:
             self._tracks = self._with_tracks(tracks)
         except (av.FFmpegError, ValueError) as error:
             raise LcodecError(f"cannot write {suffix} of these frames: {_reason(error)}") from error
-        self._raw = suffix == ".y4m"
         self._count = 0
 
     def put(self, planes: Planes, time: int, duration: int) -> None:
@@ -117,11 +130,13 @@ class ClipSink:
 
     def _accepted(self, stream: Any, wanted: str) -> str:
         formats = [kind.name for kind in stream.codec_context.codec.video_formats or []]
+        if self._raw and wanted.startswith("gbrp"):
+            formats = [wanted.replace("gbrp", "yuv444p")]
         if not formats or wanted in formats:
             return wanted
-        deep = [name for name in formats if name.startswith("yuv444p") or name.startswith("yuv420p")]
-        chosen: str = (deep or formats)[0]
-        self.notes.append(f"this encoder takes no {wanted}: frames are converted to {chosen}")
+        chosen = min(formats, key=lambda name: _loss(wanted, name))
+        if _loss(wanted, chosen)[0]:
+            self.notes.append(f"this encoder takes no {wanted}: frames are converted to {chosen}")
         return chosen
 
     def _with_tracks(self, tracks: BinaryIO | None) -> Any:
@@ -189,6 +204,22 @@ class PngSink:
 
     def close(self) -> None:
         pass
+
+
+def _loss(wanted: str, offered: str) -> tuple[bool, bool, int, bool, int, int]:
+    """Whether samples change when they are converted from one pixel format to another, and then how far apart these
+    are.
+    """
+    import av
+
+    a, b = av.VideoFormat(wanted), av.VideoFormat(offered)
+    bits_a, bits_b = (max(component.bits for component in kind.components) for kind in (a, b))
+    sizes = [(kind.chroma_width(16), kind.chroma_height(16)) for kind in (a, b)]
+    # Between depths, samples are scaled; from grey to colours they stay.
+    colourless = len(a.components) > 1 and len(b.components) == 1
+    changes = a.is_rgb != b.is_rgb or bits_a != bits_b or sizes[0] != sizes[1] or colourless
+    coarser = colourless, abs(bits_a - bits_b) + 100 * (bits_b < bits_a), a.is_rgb != b.is_rgb
+    return changes, *coarser, sum(abs(x - y) for x, y in zip(*sizes, strict=True)), len(b.components)
 
 
 def pixel_format(picture: Picture) -> str:

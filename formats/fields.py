@@ -31,8 +31,8 @@ class Cursor:
     """Reads fields in order from `data[offset:end]`; every failure is a FormatError with field and offset.
 
     Invariant: `0 <= offset <= end <= len(data)`, so no slice is ever shorter than was asked for.
-    Offsets are those of the whole file, also in a cursor over one section's payload; of a file that is read piece by piece,
-    `base` bytes come before the data.
+    Offsets are those of the whole file, also in a cursor over one section's payload; of a file that is read piece by
+    piece, `base` bytes come before the data.
     """
 
     __slots__ = ("base", "data", "end", "offset")

@@ -169,9 +169,16 @@ def growing_output(path: str, overwrite: bool) -> Iterator[BinaryIO]:
                 yield file
             return
         real = os.path.realpath(path)
-        with open(real + PARTIAL_SUFFIX, "wb") as file:
-            yield file
-        os.replace(real + PARTIAL_SUFFIX, real)
+        growing = real + PARTIAL_SUFFIX
+        try:
+            with open(growing, "wb") as file:
+                yield file
+            os.replace(growing, real)
+        except BaseException:
+            with suppress(OSError):
+                if not os.path.getsize(growing):
+                    os.unlink(growing)
+            raise
     except OSError as error:
         raise LcodecError(f"cannot write {_shown(path)}: {_reason(error)}") from error
 

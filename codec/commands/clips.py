@@ -22,12 +22,14 @@ _OF_PICTURES_DECODED = {"region": None, "onnx": None, "server": None}
 
 def add_clip_encoding(encode: argparse.ArgumentParser) -> None:
     clips = encode.add_argument_group("clips")
-    clips.add_argument("--clip", action="store_true", help="the input is a clip, whatever its first bytes and the names say")
+    clips.add_argument("--clip", action="store_true", help="the input is a clip, whatever its bytes and names say")
     clips.add_argument("--gop", type=positive, metavar="N", help="an intra frame every N frames at least (default 120)")
 
 
 def add_bitrate(wanted: argparse._MutuallyExclusiveGroup) -> None:
-    wanted.add_argument("--bitrate", type=_bitrate, help="of a clip: the best quality within so many bits a second, 500k")
+    wanted.add_argument(
+        "--bitrate", type=_bitrate, help="of a clip: the best within so many bits a second, such as 500k"
+    )
 
 
 def add_clip_decoding(decode: argparse.ArgumentParser) -> None:
@@ -62,8 +64,8 @@ def encode_clip(options: argparse.Namespace) -> None:
     coded, notes = encode(options.input, options.output, wanted, options.device, options.force, _Told("coded"))
     for note in notes:
         say(f"note: {note}")
-    if coded.seconds:
-        say(f"{len(coded.kinds)} frames, {coded.file_bytes} bytes, {8 * coded.file_bytes / coded.seconds / 1000:.1f} kbit/s")
+    speed = f", {8 * coded.file_bytes / coded.seconds / 1000:.1f} kbit/s" if coded.seconds else ""
+    say(f"{len(coded.kinds)} frames, {coded.file_bytes} bytes{speed}")
 
 
 def decode_clip(options: argparse.Namespace) -> None:

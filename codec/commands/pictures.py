@@ -35,7 +35,10 @@ from .sizes import parse_size
 
 def add_picture_verbs(verbs: Verbs) -> None:
     encode = verbs.add("encode", _encode, "compress a picture or a clip")
-    add_input(encode, "picture: PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or still GIF; clip: mp4, mkv, y4m, ...; - is standard input")
+    add_input(
+        encode,
+        "picture: PNG, JPEG, WebP, AVIF, TIFF, BMP, PPM or still GIF; clip: mp4, mkv, ...; - is standard input",
+    )
     add_output(encode, "coded file; - is standard output")
     wanted = encode.add_mutually_exclusive_group()
     wanted.add_argument("-q", "--quality", type=rate, help="0 to 100, real, or lossless (default 75)")
@@ -60,8 +63,9 @@ def add_picture_verbs(verbs: Verbs) -> None:
 
     decode = verbs.add("decode", _decode, "decompress to a picture or a clip")
     add_input(decode, "coded file; - is standard input")
-    text = "picture: .png .ppm .bmp .tif .webp (lossless), .jpg, .avif; clip: .mkv .mp4 .mov .webm .avi .nut .y4m, %04d.png"
-    add_output(decode, f"{text}; - is standard output, PNG or y4m")
+    text = "picture: .png .ppm .bmp .tif .webp (lossless), .jpg, .avif; "
+    text += "clip: .mkv .mp4 .mov .webm .avi .nut .y4m, %%04d.png; - is standard output, PNG or y4m"
+    add_output(decode, text)
     part = decode.add_mutually_exclusive_group()
     part.add_argument(
         "--region", type=_region, metavar="X,Y,W,H", help="only these pixels, and only the tiles they need"

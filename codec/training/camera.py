@@ -44,7 +44,9 @@ class _Layer:
 
 
 def moving(photographs: list[Tensor], crop: int, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Frames (count, 3, crop, crop) in [0, 1] of two photographs uint8 (H, W, 3), and vectors int64 (count - 1, 2, h, w)."""
+    """Frames (count, 3, crop, crop) in [0, 1] of two photographs uint8 (H, W, 3), and vectors int64 (count - 1, 2, h,
+    w).
+    """
     speed = float(np.exp(rng.uniform(math.log(0.1), math.log(8.0))))
     back, front = (
         _Layer(photograph.permute(2, 0, 1)[None].float() / 255, rng, speed * factor)

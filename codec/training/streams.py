@@ -1,7 +1,8 @@
-"""Clips that are coded side by side, one frame of each a step, each from what the model itself made of the frame before.
+"""Clips that are coded side by side, one frame of each a step, each from what the model itself made of the frame
+before.
 
-So every step trains on references with the errors that coding really leaves in them, at the price of one frame forward and
-back. Nothing is learnt through the reference.
+So every step trains on references with the errors that coding really leaves in them, at the price of one frame
+forward and back. Nothing is learnt through the reference.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ..model import Model
 from ..video.colour import Colours
-from ..video.model import FrameModel, motion_sizes
+from ..video.model import motion_sizes
 from ..video.motion import BLOCK, Reference, predict_planes
 from .camera import moving
 from .clips import Clip
@@ -100,7 +101,9 @@ class Streams:
             # Stratified: the qualities of streams that run at a time are spread.
             self._streams[n] = self._drawn((self._order[n] + self._rng.random()) / len(self._order))
         fresh = [s for n in which if (s := self._streams[n]) is not None]
-        rgb = COLOURS.to_rgb(*(torch.stack([getattr(s, kind)[0] for s in fresh]).float() for kind in ("luma", "chroma")))
+        rgb = COLOURS.to_rgb(
+            *(torch.stack([getattr(s, kind)[0] for s in fresh]).float() for kind in ("luma", "chroma"))
+        )
         quality = torch.tensor([s.quality for s in fresh], dtype=torch.float32)
         y_hat, _, _ = self._intra_model.code(rgb, quality)
         decoded = self._intra_model.transforms.synthesis(y_hat, quality)

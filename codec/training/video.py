@@ -2,7 +2,6 @@
 
 import copy
 import json
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -10,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
@@ -171,8 +169,13 @@ def validate(model: FrameModel, intra: Model, recipe: VideoRecipe, held_out: Seq
         for n in range(1, len(luma)):
             move = vectors[n - 1][None].expand(count, -1, -1, -1)
             batch = Batch(
-                luma[n].expand(count, -1, -1, -1), chroma[n].expand(count, -1, -1, -1),
-                COLOURS.to_rgb(*moved(*planes, move)), still, last, motion_sizes(move).float(), quality,
+                luma[n].expand(count, -1, -1, -1),
+                chroma[n].expand(count, -1, -1, -1),
+                COLOURS.to_rgb(*moved(*planes, move)),
+                still,
+                last,
+                motion_sizes(move).float(),
+                quality,
             )
             bpp, error, rgb_hat, last = frame_costs(model, recipe, batch)
             planes = rounded(rgb_hat)

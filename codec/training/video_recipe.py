@@ -17,9 +17,9 @@ from .recipe import changed, checked
 class VideoRecipe:
     """Everything that decides a run but its time budget; names as in `recipe.Recipe`.
 
-    `intra` names the model of intra frames, whose weights are also those to begin with. A stream has at most `frames` frames,
-    and is made of photographs with the probability `synthetic`. `chroma`: what squared error in chroma weighs against the same in
-    luminance, where that of RGB would be 1.
+    `intra` names the model of intra frames, whose weights are also those to begin with. A stream has at most `frames`
+    frames, and is made of photographs with the probability `synthetic`. `chroma`: what squared error in chroma weighs
+    against the same in luminance, where that of RGB would be 1.
     """
 
     model: ModelConfig

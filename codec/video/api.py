@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from os import PathLike, fspath
@@ -12,7 +13,8 @@ from ...formats.clip_reading import ClipSource, Planes
 from ...formats.clip_writing import ClipSink, PngSink, check_clip_output
 from ...formats.files import growing_output, open_input, whole_output, write_output
 from ..codec import Device
-from .clip_codec import DEFAULT_QUALITY, ClipCodec, Coded, DecodedFrame, Progress
+from .clip_codec import DEFAULT_QUALITY, ClipCodec, Coded, Progress
+from .clip_decoding import DecodedFrame
 from .encoder import DEFAULT_PERIOD
 from .rate_control import RateControl
 
@@ -88,19 +90,21 @@ def _to_size(
     aim = float(limit)
     for _ in range(_PASSES - 1):
         data.seek(0)
-        with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as attempt, ClipSource(data, name) as clip:
-            coded = codec.encode(clip, attempt, period=wanted.period, control=RateControl(first, aim), progress=progress)
+        with _spool() as attempt, ClipSource(data, name) as clip:
+            coded = codec.encode(
+                clip, attempt, period=wanted.period, control=RateControl(first, aim), progress=progress
+            )
             if coded.file_bytes <= limit:
                 attempt.seek(0)
                 _copy(attempt, file)
                 return coded, notes
         aim *= 0.98 * limit / coded.file_bytes
-    raise ValueError(f"{name} does not fit {int(limit)} bytes: at the lowest quality tried it takes {coded.file_bytes}")
+    raise ValueError(f"{name} does not fit {int(limit)} bytes: it takes {coded.file_bytes} at the least that was tried")
 
 
 @dataclass(slots=True)
 class Restored:
-    """What was decoded: the number of frames, those that were lost, and notes of what the kind of file does not hold."""
+    """What was decoded: the number of frames, those that were lost, notes of what the kind of file does not hold."""
 
     frames: int = 0
     lost: list[Lost] = field(default_factory=list)
@@ -145,21 +149,22 @@ def decode_clip(
         check_clip_output(name, encoder)
     holds_sound = suffix not in (".y4m", ".png") and frames is None
     opened = _searchable if holds_sound or frames is not None else open_input
-    with opened(fspath(source)) as data:
-        tracks = _tracks(data, max_pixels, salvage) if holds_sound else None
+    with ExitStack() as stack:
+        data = stack.enter_context(opened(fspath(source)))
+        tracks = _tracks(data, stack, max_pixels, salvage) if holds_sound else None
         reader = ClipReader(data, max_pixels)
         if frames is not None:
             reader.skip_to(frames.start)
-        decoded = clip_codec(device).decode(reader, salvage)
+        decoded = stack.enter_context(closing(clip_codec(device).decode(reader, salvage)))
         if suffix == ".png":
             sink: Sink = PngSink(name, reader.head, lambda path, png: write_output(path, png, overwrite))
-            return _put_all(decoded, sink, frames, progress)
-        if name == "-":
-            with growing_output(name, overwrite) as file:
-                return _put_all(decoded, ClipSink(_NoSeek(file), suffix, reader.head), frames, progress)
-        with whole_output(name, overwrite) as path:
+        elif name == "-":
+            sink = ClipSink(_NoSeek(stack.enter_context(growing_output(name, overwrite))), suffix, reader.head)
+        else:
+            path = stack.enter_context(whole_output(name, overwrite))
             sink = ClipSink(path, suffix, reader.head, tracks, encoder, options)
-            return _put_all(decoded, sink, frames, progress)
+        stack.enter_context(closing(sink))
+        return _put_all(decoded, sink, frames, progress)
 
 
 def decoded_frames(
@@ -196,15 +201,14 @@ def _put_all(
                 progress(done.frames)
     if waiting is not None:
         sink.put(waiting.planes, waiting.time, last)
-    sink.close()
     done.notes = sink.notes
     return done
 
 
-def _tracks(data: BinaryIO, max_pixels: int, salvage: bool) -> BinaryIO | None:
+def _tracks(data: BinaryIO, stack: ExitStack, max_pixels: int, salvage: bool) -> BinaryIO | None:
     """The NUT file of the other streams, from a file that can be searched; None where there are none."""
     start = data.tell()
-    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - the sink reads it to the end
+    spool = stack.enter_context(_spool())
     for unit in ClipReader(data, max_pixels).units(salvage):
         if isinstance(unit, Tracks):
             spool.write(unit.data)
@@ -212,31 +216,25 @@ def _tracks(data: BinaryIO, max_pixels: int, salvage: bool) -> BinaryIO | None:
     if not spool.tell():
         return None
     spool.seek(0)
-    return spool  # type: ignore[return-value]
+    return spool
 
 
-class _Searchable:
-    """A file that can be searched: itself, or a copy of standard input."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> BinaryIO:
-        self._opened = open_input(self._path)
-        file = self._opened.__enter__()
+@contextmanager
+def _searchable(path: str) -> Iterator[BinaryIO]:
+    """A file that can be searched: itself, or a copy of what comes through a pipe."""
+    with open_input(path) as file:
         if file.seekable():
-            return file
-        self._copy = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - as long as this
-        _copy(file, self._copy)  # type: ignore[arg-type]
-        self._copy.seek(0)
-        return self._copy  # type: ignore[return-value]
-
-    def __exit__(self, *error: object) -> None:
-        self._opened.__exit__(None, None, None)
+            yield file
+            return
+        with _spool() as copy:
+            _copy(file, copy)
+            copy.seek(0)
+            yield copy
 
 
-def _searchable(path: str) -> _Searchable:
-    return _Searchable(path)
+def _spool() -> BinaryIO:
+    """A temporary file, in memory while it is small."""
+    return tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # type: ignore[return-value]
 
 
 class _NoSeek:

@@ -4,29 +4,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ...entropy.coder import CoderError
 from ...formats.clip_container import (
     INTRA,
-    PREDICTED,
-    REPEAT,
     ClipEnd,
     ClipHead,
     ClipReader,
     ClipWriter,
-    FrameUnit,
     Lost,
     ModelName,
     Tracks,
 )
-from ...formats.clip_reading import ClipFrame, ClipSource, Planes
-from ...formats.errors import FormatError, ModelError
+from ...formats.clip_reading import ClipFrame, ClipSource
+from ...formats.errors import ModelError
 from ..codec import Device, device_of
 from ..coding_model import CodingModel
 from ..model_file import unpack_model
 from ..registry import Entry, by_file, by_name
 from ..weights_cache import read_weights
+from .clip_decoding import DecodedFrame, FrameSymbols, decode_symbols, decode_units
 from .encoder import DEFAULT_PERIOD, ClipEncoder
-from .frame_coder import FrameCoder, State
+from .frame_coder import FrameCoder
 from .model_file import load_predicted
 from .planes import FrameShape
 from .rate_control import FirstPass, RateControl
@@ -40,7 +37,10 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """What became of a clip: bytes and kind of each frame, its mean squared error (see `distortion`), how long it is."""
+    """What became of a clip:
+
+    bytes and kind of each frame, its mean squared error (see `distortion`), how long it is.
+    """
 
     frame_bytes: tuple[int, ...]
     kinds: tuple[int, ...]
@@ -50,15 +50,6 @@ class Coded:
 
     def count(self, kind: int) -> int:
         return self.kinds.count(kind)
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedFrame:
-    """A frame as it is shown, its number, and its time in the time base of the head."""
-
-    number: int
-    time: int
-    planes: Planes
 
 
 class ClipCodec:
@@ -142,68 +133,28 @@ class ClipCodec:
         other = coded.file_bytes - sum(coded.frame_bytes)
         return FirstPass(_FIRST_PASS_QUALITY, coded.frame_bytes, other, coded.seconds)
 
-    def decode(
-        self, reader: ClipReader, salvage: bool = False
-    ) -> Iterator[DecodedFrame | Lost | Tracks | ClipEnd]:
+    def decode(self, reader: ClipReader, salvage: bool = False) -> Iterator[DecodedFrame | Lost | Tracks | ClipEnd]:
         """Frames as soon as they are there, and what else the file says in between.
 
-        Raises FormatError for damage, also where only the checksum of the symbols tells of it. With `salvage`, frames that cannot
-        be decoded come as `Lost`. ModelError where the file needs other weights.
+        Raises FormatError for damage, also where only the checksum of the symbols tells of it. With `salvage`, frames
+        that cannot be decoded come as `Lost`. ModelError where the file needs other weights.
         """
-        coder = self._coder(reader.head)
-        state: State | None = None
-        lost: Lost | None = None  # since a frame whose symbols are damaged
-        for unit in reader.units(salvage):
-            if not isinstance(unit, FrameUnit):
-                if lost is not None and not isinstance(unit, Tracks):
-                    yield lost
-                    lost = None
-                yield unit
-                continue
-            if unit.kind == INTRA:
-                if lost is not None:
-                    yield lost
-                    lost = None
-            elif lost is not None:
-                lost = Lost(lost.first, unit.number + 1, lost.problem)
-                continue
-            try:
-                state = self._next(coder, unit, state)
-            except FormatError as problem:
-                if not salvage:
-                    raise
-                lost = Lost(unit.number, unit.number + 1, problem)
-                continue
-            yield DecodedFrame(unit.number, unit.time, coder.shape.store(*state.planes))
-        if lost is not None:
-            yield lost
+        return decode_units(self._coder(reader.head), reader, salvage)
 
     def verify(self, reader: ClipReader) -> int:
         """Decode all symbols and compare their checksums; the number of frames. Raises as `decode` does."""
-        return sum(isinstance(unit, DecodedFrame) for unit in self.decode(reader))
-
-    def _next(self, coder: FrameCoder, unit: FrameUnit, state: State | None) -> State:
-        if unit.kind == REPEAT:
-            assert state is not None
-            return state
-        try:
-            if unit.kind == INTRA:
-                state, crc = coder.decode_intra(unit.data, unit.gain_index)
-            else:
-                assert unit.kind == PREDICTED and state is not None
-                state, crc = coder.decode_predicted(unit.data, state, unit.gain_index)
-        except CoderError as error:
-            raise FormatError(f"frame {unit.number} is damaged: {error}", offset=unit.offset, field="symbols") from None
-        if crc != unit.symbols_crc:
-            text = f"frame {unit.number} is damaged: its symbols have another checksum"
-            raise FormatError(text, offset=unit.offset, field="symbols_crc")
-        return state
+        coder, count = self._coder(reader.head), 0
+        for item in decode_symbols(coder, reader):
+            count += isinstance(item, FrameSymbols)
+        return count
 
     def _coder(self, head: ClipHead) -> FrameCoder:
         for name, entry in ((head.intra, self.intra_entry), (head.predicted, self.predicted_entry)):
             if name != _name(entry):
                 wanted = by_file(name.id, name.weights_hash)
-                raise ModelError(f"the clip was written with {wanted.full_name!r}, and this version has {entry.full_name!r}")
+                raise ModelError(
+                    f"the clip was written with {wanted.full_name!r}, and this version has {entry.full_name!r}"
+                )
         return FrameCoder(self._intra, self._predicted, FrameShape.of(head.picture))
 
 

@@ -26,7 +26,10 @@ _CHROMA = {GREY: "grey", HALVED: "4:2:0", HALF_WIDTH: "4:2:2", FULL: "4:4:4"}
 
 @dataclass(frozen=True, slots=True)
 class ClipInfo:
-    """Counts of frames, bytes of what they take; `quality` is the mean of coded frames, `whole` whether END is there."""
+    """Counts of frames, bytes of what they take;
+
+    `quality` is the mean of coded frames, `whole` whether END is there.
+    """
 
     width: int
     height: int

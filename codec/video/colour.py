@@ -1,7 +1,7 @@
 """Planes of a frame as RGB of full size, and back, linear both ways, so that nothing is lost.
 
-Chroma planes of half the size are doubled by the synthesis filter of the LeGall 5/3 wavelet, which is linear interpolation, and
-halved by its analysis filter: halving undoes doubling exactly.
+Chroma planes of half the size are doubled by the synthesis filter of the LeGall 5/3 wavelet, which is linear
+interpolation, and halved by its analysis filter: halving undoes doubling exactly.
 """
 
 from dataclasses import dataclass

@@ -4,8 +4,8 @@ from torch import Tensor
 
 from .colour import Colours
 
-# What squared errors of limited-range samples of BT.601 make of RGB, and how much of that counts for chroma: PSNR of video
-# is mostly that of luminance.
+# What squared errors of limited-range samples of BT.601 make of RGB, and how much of that counts for chroma: PSNR of
+# video is mostly that of luminance.
 LUMA, BLUE, RED = 1.355, 1.407, 1.069
 CHROMA_SHARE = 0.6
 

@@ -11,10 +11,13 @@ from .frame_coder import CodedFrame, FrameCoder, Planes, State
 from .motion_cost import bit_cost
 
 DEFAULT_PERIOD = 120  # frames from one intra frame to the next, at most
-# Quality of frames against what was asked for: of intra frames, and of predicted ones in turn. Later frames profit from a good one.
+# Quality of frames against what was asked for: of intra frames, and of predicted ones in turn. Later frames profit
+# from a good one.
 INTRA_OFFSET = 4.0
 OFFSETS = (-2.0, 0.0, -2.0, 3.0)
 _CUT = 0.5  # of the last intra frame's bytes: where predicting takes more, coding without is tried as well
+# Of the error of a coded frame: what repeating one may have. More would save bytes, and make motion jerk.
+_STILL = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class ClipEncoder:
         state = self._state
         if state is None or self._since + 1 >= self._period:
             return self._intra(planes, quality)
-        repeated = frame_error(self._coder.shape.colours, state.planes, planes)
+        repeated = frame_error(self._coder.shape.colours, state.shown.planes, planes)
         if self._skips and repeated == 0:
             return Choice(REPEAT, 0, None, state, repeated)
         gain_index = _index(quality + OFFSETS[self._since % len(OFFSETS)])
@@ -62,7 +65,8 @@ class ClipEncoder:
             assert intra.coded is not None
             if self._cost(intra.coded, intra.error, gain_index) < self._cost(coded, own, gain_index):
                 return intra
-        if self._skips and self._weighed(repeated, gain_index) <= self._cost(coded, own, gain_index):
+        still = repeated <= _STILL * own and self._weighed(repeated, gain_index) <= self._cost(coded, own, gain_index)
+        if self._skips and still:
             return Choice(REPEAT, 0, None, state, repeated)
         return Choice(PREDICTED, gain_index, coded, coded.state, own)
 
@@ -72,7 +76,7 @@ class ClipEncoder:
         return Choice(INTRA, gain_index, coded, coded.state, self._error(coded, planes))
 
     def _error(self, coded: CodedFrame, planes: Planes) -> float:
-        return frame_error(self._coder.shape.colours, coded.state.planes, planes)
+        return frame_error(self._coder.shape.colours, coded.state.shown.planes, planes)
 
     def _cost(self, coded: CodedFrame, error: float, gain_index: int) -> float:
         return 8 * len(coded.data) + self._weighed(error, gain_index)

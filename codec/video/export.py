@@ -1,4 +1,7 @@
-"""`lcodec export` of a model of predicted frames: exact networks, and rows counted on clips that it was trained with."""
+"""`lcodec export` of a model of predicted frames:
+
+exact networks, and rows counted on clips that it was trained with.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

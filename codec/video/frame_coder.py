@@ -3,8 +3,9 @@
 ```
 samples ─► vectors (search) ─► prediction ─► latents ─► bytes ─► latents ─► samples of the decoder ─► next frame
 ```
-What a decoder keeps from frame to frame is a `State`: the samples that it shows, and decoded latents. Probabilities follow from
-latents and vectors alone, which are exact; samples, in floating point, only from the transforms on, and rounded.
+What a decoder keeps from frame to frame is a `State`: decoded latents, which are exact and which probabilities follow
+from, and the samples that it shows, which are not quite. So the symbols of frames can be decoded before any of their
+samples are drawn.
 """
 
 from dataclasses import dataclass
@@ -13,12 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...entropy.coder import CoderError
 from ...entropy.fixed import MEAN_BITS
 from ...entropy.frame_stream import FrameReader, FrameWriter
 from ...entropy.past import Earlier
 from ..coding_model import CodingModel
-from ..transforms.stride import STRIDE
 from .model import motion_sizes
 from .motion import Reference, predict_planes
 from .motion_search import search
@@ -29,19 +28,41 @@ Planes = tuple[Tensor, Tensor]  # luma (1, 1, H, W) and chroma (1, 2, H', W'), p
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """After a frame: its decoded samples, the exact latents of the last intra frame, and its own where it was predicted."""
+class Known:
+    """Exact latents (1, M, h, w): of the last intra frame, and of the last frame where it was predicted."""
 
-    planes: Planes
     intra: Tensor
     last: Tensor | None
-    references: list[Reference]
 
-    def prepared(self) -> list[Reference]:
-        """Its planes with samples between pixels, made once."""
-        if not self.references:
-            self.references.extend(Reference(plane) for plane in (self.planes[0], *self.planes[1].split(1, 1)))
-        return self.references
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """A frame whose symbols are decoded: its latents, its vectors where it is predicted, what the next one needs."""
+
+    y_hat: Tensor
+    vectors: Tensor | None
+    crc: int
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The samples of a frame as they are shown, and as what the next one is predicted from."""
+
+    planes: Planes
+
+    def references(self) -> tuple[Reference, Reference, Reference]:
+        """Each plane with samples between pixels."""
+        luma, blue, red = map(Reference, (self.planes[0], *self.planes[1].split(1, 1)))
+        return luma, blue, red
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What there is after a frame."""
+
+    known: Known
+    shown: Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,59 +87,66 @@ class FrameCoder:
         y, z = self.intra.latents(pixels, gain_index)
         writer = FrameWriter(self.intra.coder, _on_host(y, z))
         y_hat = self.intra.prior.walk(gain_index, self.shape.latents, writer, self.device)
-        return CodedFrame(writer.bytes(), writer.crc, self._after_intra(y_hat, gain_index))
-
-    @torch.inference_mode()
-    def decode_intra(self, data: bytes, gain_index: int) -> tuple[State, int]:
-        """The state after it and the checksum of its symbols. Raises CoderError."""
-        reader = FrameReader(self.intra.coder, data)
-        y_hat = self.intra.prior.walk(gain_index, self.shape.latents, reader, self.device)
-        reader.finish()
-        return self._after_intra(y_hat, gain_index), reader.crc
+        state = State(Known(y_hat, None), self._draw_intra(y_hat, gain_index))
+        return CodedFrame(writer.bytes(), writer.crc, state)
 
     @torch.inference_mode()
     def encode_predicted(self, planes: Planes, before: State, gain_index: int, bit_cost: float) -> CodedFrame:
         """bit_cost: what a bit of vectors weighs against absolute differences in luminance, in levels of 8 bits."""
         model = self.predicted
-        references = before.prepared()
-        vectors = search(planes[0], before.planes[0], references[0], bit_cost * 2.0 ** (self.shape.colours.depth - 8))
+        references = before.shown.references()
+        cost = bit_cost * 2.0 ** (self.shape.colours.depth - 8)
+        vectors = search(planes[0], before.shown.planes[0], references[0], cost)
         predicted = self._prediction(references, vectors)
         y, z = model.latents(self.shape.colours.to_rgb(*planes), predicted, gain_index)
         writer = FrameWriter(model.coder, _on_host(y, z))
         writer.vectors(vectors[0].to(torch.int32).cpu().numpy(), model.vector_row)
-        y_hat = model.prior.walk(
-            gain_index, self.shape.latents, writer, self.device, self._earlier(before, vectors)
-        )
-        return CodedFrame(writer.bytes(), writer.crc, self._after(y_hat, predicted, before, gain_index))
+        earlier = _earlier(before.known, vectors)
+        y_hat = model.prior.walk(gain_index, self.shape.latents, writer, self.device, earlier)
+        state = State(Known(before.known.intra, y_hat), self._drawn(y_hat, predicted, gain_index))
+        return CodedFrame(writer.bytes(), writer.crc, state)
 
     @torch.inference_mode()
-    def decode_predicted(self, data: bytes, before: State, gain_index: int) -> tuple[State, int]:
-        """As `decode_intra`."""
-        model = self.predicted
-        reader = FrameReader(model.coder, data)
-        vectors = torch.from_numpy(reader.vectors(self.shape.latents, model.vector_row))[None].to(self.device).long()
-        earlier = self._earlier(before, vectors)
-        y_hat = model.prior.walk(gain_index, self.shape.latents, reader, self.device, earlier)
+    def symbols(self, data: bytes, before: Known | None, gain_index: int) -> Symbols:
+        """Decode the exact half of a frame; of an intra frame, without what was before. Raises CoderError."""
+        coder = self.intra.coder if before is None else self.predicted.coder
+        reader = FrameReader(coder, data)
+        if before is None:
+            y_hat = self.intra.prior.walk(gain_index, self.shape.latents, reader, self.device)
+            vectors, known = None, Known(y_hat, None)
+        else:
+            model = self.predicted
+            found = reader.vectors(self.shape.latents, model.vector_row)
+            vectors = torch.from_numpy(found)[None].to(self.device).long()
+            earlier = _earlier(before, vectors)
+            y_hat = model.prior.walk(gain_index, self.shape.latents, reader, self.device, earlier)
+            known = Known(before.intra, y_hat)
         reader.finish()
-        predicted = self._prediction(before.prepared(), vectors)
-        return self._after(y_hat, predicted, before, gain_index), reader.crc
+        return Symbols(y_hat, vectors, reader.crc, known)
 
-    def _prediction(self, references: list[Reference], vectors: Tensor) -> Tensor:
-        luma, blue, red = references
+    @torch.inference_mode()
+    def draw(self, symbols: Symbols, before: Shown | None, gain_index: int) -> Shown:
+        """The other half, in floating point."""
+        if symbols.vectors is None:
+            return self._draw_intra(symbols.y_hat, gain_index)
+        assert before is not None
+        return self._drawn(symbols.y_hat, self._prediction(before.references(), symbols.vectors), gain_index)
+
+    def _prediction(self, references: tuple[Reference, Reference, Reference], vectors: Tensor) -> Tensor:
+        luma, *chroma = references
         colours = self.shape.colours
-        return colours.to_rgb(*predict_planes(luma, (blue, red), vectors, colours.halved))
+        return colours.to_rgb(*predict_planes(luma, chroma, vectors, colours.halved))
 
-    def _earlier(self, before: State, vectors: Tensor) -> Earlier:
-        last = torch.zeros_like(before.intra) if before.last is None else before.last
-        return Earlier(before.intra, last, motion_sizes(vectors).to(before.intra.dtype))
+    def _draw_intra(self, y_hat: Tensor, gain_index: int) -> Shown:
+        return Shown(self.shape.rounded(self.intra.rgb(_in_steps(y_hat), gain_index)))
 
-    def _after_intra(self, y_hat: Tensor, gain_index: int) -> State:
-        rgb = self.intra.rgb(_in_steps(y_hat), gain_index)
-        return State(self.shape.rounded(rgb), y_hat, None, [])
+    def _drawn(self, y_hat: Tensor, predicted: Tensor, gain_index: int) -> Shown:
+        return Shown(self.shape.rounded(self.predicted.rgb(_in_steps(y_hat), predicted, gain_index)))
 
-    def _after(self, y_hat: Tensor, predicted: Tensor, before: State, gain_index: int) -> State:
-        rgb = self.predicted.rgb(_in_steps(y_hat), predicted, gain_index)
-        return State(self.shape.rounded(rgb), before.intra, y_hat, [])
+
+def _earlier(before: Known, vectors: Tensor) -> Earlier:
+    last = torch.zeros_like(before.intra) if before.last is None else before.last
+    return Earlier(before.intra, last, motion_sizes(vectors).to(before.intra.dtype))
 
 
 def _in_steps(y_hat: Tensor) -> Tensor:

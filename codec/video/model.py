@@ -6,9 +6,9 @@ prediction ─► front ──┤ (blocks)     │                   │
              earlier frames' symbols ┴─► prior (quantise, price) ─► y_hat ─► synthesis ─► + prediction
 prediction ─► front ────────────────────────────────────────────────────────┘ (blocks)
 ```
-Conditional coding (Ladune et al., "Optical flow and mode selection for learning-based video coding", 2020; Li et al., DCVC, 2021)
-that begins as residual coding: what the blocks see of the prediction is added with weights that are zero at first, so
-that training starts from a working codec, and from the weights of a model of still pictures.
+Conditional coding (Ladune et al., "Optical flow and mode selection for learning-based video coding", 2020; Li et al.,
+DCVC, 2021) that begins as residual coding: what the blocks see of the prediction is added with weights that are zero
+at first, so that training starts from a working codec, and from the weights of a model of still pictures.
 """
 
 from dataclasses import replace
@@ -16,8 +16,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ...entropy.float_twin import FLOAT, saturate
 from ...entropy.fixed import CONTEXT_SHIFT
+from ...entropy.float_twin import FLOAT, saturate
 from ...entropy.past import MOTION_BITS
 from ...entropy.prior import LatentPrior
 from ...entropy.rate import latent_rate
@@ -60,7 +60,9 @@ class FrameModel(nn.Module):
         self.prior = LatentPrior(FLOAT, replace(config.prior(), past=True))
 
     def past(self, intra: Tensor, last: Tensor, motion: Tensor) -> Tensor:
-        """Latents (B, M, h, w) of the last intra frame, of the last frame if it was predicted, else zero, and `motion_sizes`."""
+        """Latents (B, M, h, w) of the last intra frame, of the last frame if it was predicted, else zero, and
+        `motion_sizes`.
+        """
         seen = (saturate(y_hat / 2**CONTEXT_SHIFT) for y_hat in (intra, last))
         features: Tensor = self.prior.past(*seen, saturate(motion / 2**MOTION_BITS))
         return features

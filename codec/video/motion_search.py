@@ -34,19 +34,19 @@ def search(current: Tensor, reference_plane: Tensor, reference: Reference, bit_c
 
 
 class _Field:
+    """Luminance (B, 1, H, W) and where it may come from: costs of vectors, block by block."""
+
     def __init__(self, current: Tensor, reference: Reference, size: tuple[int, int], bit_cost: float) -> None:
         self._current, self._reference, self._size, self._bit_cost = current[:, 0], reference, size, bit_cost
         height, width = current.shape[2:]
-        self._y = UNITS * torch.arange(height, device=current.device)[:, None]
-        self._x = UNITS * torch.arange(width, device=current.device)[None]
-        self._row = (torch.arange(height, device=current.device) // BLOCK)
-        self._column = (torch.arange(width, device=current.device) // BLOCK)
+        self._rows = torch.arange(height, device=current.device) // BLOCK
+        self._columns = torch.arange(width, device=current.device) // BLOCK
 
     def difference(self, vectors: Tensor) -> Tensor:
-        """Sum of absolute differences (B, h, w) of every block."""
-        dense = vectors[:, :, self._row][:, :, :, self._column]
-        moved = self._reference.at(self._y + dense[:, 0], self._x + dense[:, 1])
-        return _sums((moved - self._current).abs(), BLOCK, 0, self._size)
+        """Sums of absolute differences (B, h, w) over every block."""
+        steps = self._reference.steps(vectors, (BLOCK, BLOCK))
+        dense = steps.index_select(1, self._rows).index_select(2, self._columns)
+        return _sums(self._reference.at(dense).sub_(self._current).abs_(), BLOCK, 0, self._size)
 
     def cost(self, vectors: Tensor) -> Tensor:
         return self.difference(vectors) + self._bit_cost * _bits(vectors, vectors)
@@ -104,7 +104,12 @@ def _shifted(field: Tensor, y: int, x: int) -> Tensor:
 
 def _median(field: Tensor) -> Tensor:
     padded = F.pad(field.float(), (1, 1, 1, 1), mode="replicate")
-    around = torch.stack([padded[:, :, 1 + y : 1 + y + field.shape[2], 1 + x : 1 + x + field.shape[3]] for y, x in ((0, 1), (0, -1), (1, 0), (-1, 0), (0, 0))])
+    around = torch.stack(
+        [
+            padded[:, :, 1 + y : 1 + y + field.shape[2], 1 + x : 1 + x + field.shape[3]]
+            for y, x in ((0, 1), (0, -1), (1, 0), (-1, 0), (0, 0))
+        ]
+    )
     return around.median(0).values.long()
 
 

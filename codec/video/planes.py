@@ -19,7 +19,10 @@ _STANDARD_HEIGHT = 576  # the most that is taken for BT.601
 
 @dataclass(frozen=True, slots=True)
 class FrameShape:
-    """Height and width of a frame in pixels, and how its samples stand for colours. Sides are padded to multiples of 16."""
+    """Height and width of a frame in pixels, and how its samples stand for colours.
+
+    Sides are padded to multiples of 16.
+    """
 
     height: int
     width: int

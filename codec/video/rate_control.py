@@ -1,7 +1,8 @@
 """The quality of each frame of a clip that is to have a certain size, in two passes.
 
-The first pass codes the clip at a quality near the right one, and keeps what each frame took. The second goes through it again: before each frame
-it asks which quality lets the frames that are left take the bytes that are left, if all of them follow one law.
+The first pass codes the clip at a quality near the right one, and keeps what each frame took. The second goes through
+it again: before each frame it asks which quality lets the frames that are left take the bytes that are left, if all
+of them follow one law.
 """
 
 import math
