@@ -16,12 +16,14 @@ _QUICK = 3  # pictures, and qualities of every codec
 def add_bench_verb(verbs: Verbs) -> None:
     text = "rate, distortion and speed of real files, beside other codecs on the same pictures and published curves"
     bench = verbs.add("bench", _bench, text)
-    bench.add_argument("pictures", help="kodak, clic-professional, clic-mobile, tecnick, or a folder of pictures")
+    text = "kodak, clic-professional, clic-mobile, tecnick, or a folder of pictures; video, or a folder of clips"
+    bench.add_argument("pictures", help=text)
+    bench.add_argument("--frames", type=positive, help="of each clip, from the first on (default: all)")
     bench.add_argument(
         "--codecs",
-        default="base",
         metavar="LIST",
-        help="models, jpeg, webp, jpeg2000, avif, jxl, heic, svt-av1, x264, x265, vp9, ... (default base)",
+        help="models, jpeg, webp, jpeg2000, avif, jxl, heic, svt-av1, x264, x265, vp9, ... (default base); "
+        "of clips lcodec, lcodec-intra, and x264, x265, svt-av1, each -medium or -slow (default all)",
     )
     bench.add_argument("--qualities", type=numbers, metavar="LIST", help="of the models, comma-separated")
     bench.add_argument("--held-out", action="store_true", help="only the pictures that training leaves out")
@@ -67,6 +69,10 @@ def _profile(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
+    if options.pictures == "video" or _holds_clips(Path(options.pictures)):
+        _bench_clips(options)
+        return
+    options.codecs = options.codecs or "base"
     from ..evaluation.extra_curves import read_curves
     from ..evaluation.peers import read_peer
     from ..evaluation.report import as_text, write_report
@@ -98,3 +104,30 @@ def _bench(options: argparse.Namespace) -> None:
         write_report(results, curves, request.pictures.paths, options.out, show_progress)
         say(f"the report is in {options.out}")
     print(results.to_json() if options.json else as_text(results, curves))
+
+
+def _holds_clips(folder: Path) -> bool:
+    from ..evaluation.video_bench import SUFFIXES
+
+    return folder.is_dir() and any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
+
+
+def _bench_clips(options: argparse.Namespace) -> None:
+    from ...datasets.folders import data_root
+    from ..evaluation.video_bench import find_clips, measure
+    from ..evaluation.video_codecs import codecs_named, video_codecs
+    from ..evaluation.video_report import as_markdown, rate_plot, rd_plot
+
+    if options.out is None:
+        raise ValueError("name a folder for the report with --out; a run goes on with what is there")
+    folder = data_root() / "video" if options.pictures == "video" else Path(options.pictures)
+    clips = find_clips(folder)
+    codecs = codecs_named(options.codecs.split(",") if options.codecs else tuple(video_codecs()))
+    options.out.mkdir(parents=True, exist_ok=True)
+    threads = options.threads or os.cpu_count() or 1
+    points = measure(clips, codecs, options.out, options.qualities, options.frames, threads, show_progress)
+    report = as_markdown(points, shlex.join(["lcodec", *sys.argv[1:]]))
+    (options.out / "report.md").write_text(report)
+    (options.out / "rate-distortion.svg").write_bytes(rd_plot(points, ".svg"))
+    (options.out / "rate-over-time.svg").write_bytes(rate_plot(points, ".svg"))
+    print(report)

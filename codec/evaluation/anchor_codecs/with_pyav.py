@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FULL_RANGE, _BT709_MATRIX = 2, 1  # FFmpeg's AVCOL_RANGE_JPEG and AVCOL_SPC_BT709
 _PIXEL_FORMATS: dict[Chroma, str] = {"4:2:0": "yuv420p", "4:4:4": "yuv444p"}
 # What x264 tells of its settings, as text: from a start code and the type of unit to the next start code.
-_H264_SEI = re.compile(rb"\x00?\x00\x00\x01\x06.*?(?=\x00?\x00\x00\x01)", re.DOTALL)
+H264_SEI = re.compile(rb"\x00?\x00\x00\x01\x06.*?(?=\x00?\x00\x00\x01)", re.DOTALL)
 _EXPLODE = {"err_detect": "explode"}  # decoders: refuse damage instead of hiding it
 
 
@@ -108,7 +108,7 @@ def _write_raw(video: _Video, pixels: Pixels, crf: float) -> bytes:
     assert isinstance(context, VideoCodecContext)
     packets = _packets(video, context, _frame(video, planes, *planes[0].shape), crf)
     stream = b"".join(bytes(packet) for packet in packets)
-    return with_size(_H264_SEI.sub(b"", stream) if video.decoder == "h264" else stream, pixels)
+    return with_size(H264_SEI.sub(b"", stream) if video.decoder == "h264" else stream, pixels)
 
 
 def _read_raw(video: _Video, data: bytes) -> Pixels:
