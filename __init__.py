@@ -1,4 +1,4 @@
-"""lcodec: a learned image codec with exact entropy coding.
+"""lcodec: a learned image and video codec with exact entropy coding.
 
 The face of the package. Names are loaded on first use (PEP 562), so that importing `lcodec.formats` or asking for a
 file's info does not load torch.
@@ -13,16 +13,21 @@ if TYPE_CHECKING:
     from .codec.decoder import Decoder
     from .codec.pillow_plugin import register_pillow
     from .codec.target import Target
+    from .codec.video.api import ClipWanted, clip_frames, decode_clip, encode_clip
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 
-__version__ = "0.10.0"
+__version__ = "0.11.0"
 
 _HOMES = {
+    "ClipWanted": ".codec.video.api",
     "Codec": ".codec.codec",
     "Decoder": ".codec.decoder",
     "Target": ".codec.target",
+    "clip_frames": ".codec.video.api",
     "decode": ".codec.api",
+    "decode_clip": ".codec.video.api",
     "encode": ".codec.api",
+    "encode_clip": ".codec.video.api",
     "info": ".codec.api",
     "open": ".codec.api",
     "register_pillow": ".codec.pillow_plugin",
@@ -35,6 +40,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ClipWanted",
     "Codec",
     "DamageWarning",
     "Decoder",
@@ -44,8 +50,11 @@ __all__ = [
     "Target",
     "UnsupportedError",
     "__version__",
+    "clip_frames",
     "decode",
+    "decode_clip",
     "encode",
+    "encode_clip",
     "info",
     "open",
     "register_pillow",

@@ -114,7 +114,7 @@ MODELS = (
     Entry(
         9,
         "video",
-        "b19f354da4d3c84d638e353dfcd62a346e394de49339edef75d76d665ca90f15",
+        "f3946dbb613aef7f2b2664cd309f7a85316a25623127718a177d9e6393e322a2",
         "shipped",
         "frames of clips, predicted from the one before; intra frames are base's",
         moving=True,

@@ -13,7 +13,7 @@ from .selection import Selection
 from .vectors import Vectors, decode_vectors, encode_vectors
 from .walk import symbols_of
 
-Planes = dict[Plane, npt.NDArray[np.float64]]
+LatentPlanes = dict[Plane, npt.NDArray[np.float64]]
 
 
 class FrameWriter:
@@ -22,7 +22,7 @@ class FrameWriter:
     `crc` is that of the symbols so far.
     """
 
-    def __init__(self, coder: RowCoder, planes: Planes) -> None:
+    def __init__(self, coder: RowCoder, planes: LatentPlanes) -> None:
         self._coder, self._planes, self._writer = coder, planes, coder.writer()
         self.crc = 0
 

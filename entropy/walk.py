@@ -80,7 +80,8 @@ def symbols_of(
     rounded = np.nan_to_num(np.floor(values - mean / (1 << MEAN_BITS) + 0.5))
     rounded = np.clip(rounded, -SYMBOL_LIMIT, SYMBOL_LIMIT)
     rounded[row < first_row] = 0
-    return rounded.astype(np.int16)
+    symbols: Symbols = rounded.astype(np.int16)
+    return symbols
 
 
 def _in_steps(y_hat: Tensor) -> Tensor:

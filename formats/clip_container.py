@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from .clip_sections import END, HEAD, INDEX, INTRA, PREDICTED, REPEAT, SYNC, TRACKS, SectionReader
 from .container import MAX_DEPTH, MAX_GAIN_INDEX, MAX_SIDE, MIN_DEPTH, WEIGHTS_HASH_BYTES
@@ -112,10 +112,17 @@ class Tracks:
 Unit = FrameUnit | Lost | Tracks | ClipEnd
 
 
+class Output(Protocol):
+    """What a clip is written to."""
+
+    def write(self, data: bytes, /) -> object: ...
+    def flush(self) -> object: ...
+
+
 class ClipWriter:
     """Writes a clip section by section, each whole when the method returns, so that what is there can be played."""
 
-    def __init__(self, file: BinaryIO, head: ClipHead) -> None:
+    def __init__(self, file: Output, head: ClipHead) -> None:
         self._file = file
         self._offset = 0
         self._frames = 0
@@ -388,16 +395,18 @@ def _unpack_head(payload: Cursor, max_pixels: int) -> ClipHead:
     if not MIN_DEPTH <= depth <= MAX_DEPTH or chroma > FULL or full > 1:
         text = f"samples of {depth} bits, chroma {chroma}, range {full}: not known to this reader"
         raise UnsupportedError(text)
-    ratios = [_unpack_ratio(payload, name) for name in ("time_base", "rate", "aspect")]
-    if not ratios[0]:
+    time_base, rate, aspect = (_unpack_ratio(payload, name) for name in ("time_base", "rate", "aspect"))
+    if not time_base:
         raise FormatError("the time base is 0", offset=payload.place, field="time_base")
     shift = payload.varint("track_shift")
-    models = [ModelName(payload.varint("model"), payload.take(WEIGHTS_HASH_BYTES, "weights_hash")) for _ in range(2)]
+    intra, predicted = (
+        ModelName(payload.varint("model"), payload.take(WEIGHTS_HASH_BYTES, "weights_hash")) for _ in range(2)
+    )
     payload.finish("HEAD")
     if width * height > max_pixels:
         raise UnsupportedError(f"the frames are {width} x {height}: more than the limit of {max_pixels} pixels")
     picture = Picture(width, height, depth, chroma, matrix, primaries, transfer, bool(full))
-    return ClipHead(picture, *ratios, *models, shift)
+    return ClipHead(picture, time_base, rate, aspect, intra, predicted, shift)
 
 
 def _unpack_ratio(payload: Cursor, name: str) -> Fraction:

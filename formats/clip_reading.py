@@ -192,7 +192,7 @@ class _TrackWriter:
             self.sources.append(stream)
 
     def put(self, packet: Any) -> None:
-        if packet.dts is None:  # the end of a stream
+        if packet.dts is None or self._file is None:  # the end of a stream
             return
         shift = round(self._shift / packet.time_base)
         packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
@@ -248,10 +248,10 @@ def _layout_of(frame: av.VideoFrame, turns: int, notes: list[str]) -> _Layout:
 
 
 def _planes(frame: av.VideoFrame, layout: _Layout) -> Planes:
-    kind = np.dtype(np.uint8) if layout.depth == 8 else np.dtype("<u2")
+    kind: np.dtype[Any] = np.dtype(np.uint8) if layout.depth == 8 else np.dtype("<u2")
     found = []
     for plane in frame.planes:
-        rows = np.frombuffer(plane, kind).reshape(-1, plane.line_size // kind.itemsize)
+        rows = np.frombuffer(memoryview(plane), kind).reshape(-1, plane.line_size // kind.itemsize)
         found.append(rows[: plane.height, : plane.width].astype(kind.newbyteorder("="), copy=True))
     return tuple(found)
 

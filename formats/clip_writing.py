@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -52,12 +52,18 @@ def check_clip_output(path: str, codec: str | None) -> None:
             raise ValueError(f"there is no encoder {codec!r}") from None
 
 
+class Stream(Protocol):
+    """What a clip is written to that is no file with a name, and cannot be searched."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+
 class ClipSink:
     """A clip that is open for writing; close it to finish it."""
 
     def __init__(
         self,
-        target: str | BinaryIO,
+        target: str | Stream,
         suffix: str,
         head: ClipHead,
         tracks: BinaryIO | None = None,
@@ -134,7 +140,7 @@ class ClipSink:
             formats = [wanted.replace("gbrp", "yuv444p")]
         if not formats or wanted in formats:
             return wanted
-        chosen = min(formats, key=lambda name: _loss(wanted, name))
+        chosen: str = min(formats, key=lambda name: _loss(wanted, name))
         if _loss(wanted, chosen)[0]:
             self.notes.append(f"this encoder takes no {wanted}: frames are converted to {chosen}")
         return chosen

@@ -95,7 +95,7 @@ def test_parts_of_pixels_follow_a_smooth_wave():
     for dy in range(UNITS):
         for dx in range(UNITS):
             moved = predict(Reference(wave(0, 0)[None, None]), one_vector((4, 4), dy, dx))[0, 0]
-            assert (moved - wave(dy / UNITS, dx / UNITS))[8:-8, 8:-8].abs().max() < 0.1
+            assert (moved - wave(dy / UNITS, dx / UNITS))[8:-8, 8:-8].abs().max() < 0.15
 
 
 def test_vectors_far_outside_are_harmless():
@@ -295,7 +295,7 @@ def test_samples_of_every_kind(codec, tmp_path, pixel_format, size):
         assert [p.shape for p in frame.planes] == [p.shape for p in wanted]
         assert frame.planes[0].dtype == wanted[0].dtype
         for a, b in zip(frame.planes, wanted, strict=True):  # the picture has noise of 6 levels
-            assert np.square((a.astype(float) - b) / scale).mean() < (80 if a is frame.planes[0] else 250)
+            assert np.square((a.astype(float) - b) / scale).mean() < (120 if a is frame.planes[0] else 300)
 
 
 # Decisions

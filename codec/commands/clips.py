@@ -3,6 +3,7 @@
 import argparse
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from ...formats.clip_container import DEFAULT_MAX_FRAME_PIXELS, MAGIC, ClipReader
@@ -57,10 +58,11 @@ def encode_clip(options: argparse.Namespace) -> None:
     if options.quality == "lossless":
         raise ValueError("clips have no lossless coding yet")
     start_torch(options, 0)
-    from ..video.api import DEFAULT_PERIOD, Wanted
+    from ..video.api import ClipWanted
     from ..video.api import encode_clip as encode
+    from ..video.encoder import DEFAULT_PERIOD
 
-    wanted = Wanted(options.quality, options.size, options.bitrate, options.gop or DEFAULT_PERIOD)
+    wanted = ClipWanted(options.quality, options.size, options.bitrate, options.gop or DEFAULT_PERIOD)
     coded, notes = encode(options.input, options.output, wanted, options.device, options.force, _Told("coded"))
     for note in notes:
         say(f"note: {note}")
@@ -138,7 +140,7 @@ class _Told:
             say(f"{done} frames {self._what}, {done / (now - self._began):.1f} a second")
 
 
-def _refuse(options: argparse.Namespace, others: dict[str, object], verb: str) -> None:
+def _refuse(options: argparse.Namespace, others: Mapping[str, object], verb: str) -> None:
     for name, usual in others.items():
         if getattr(options, name) != usual:
             raise ValueError(f"{verb} has no --{name} for clips")

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 from ...formats.files import check_output, write_output
-from .arguments import Verbs, add_data, add_output, add_threads, numbers, positive, say, start_torch
+from .arguments import Verbs, add_data, add_output, add_threads, numbers, positive, say, show_progress, start_torch
 
 
 def add_training_verbs(verbs: Verbs) -> None:
     text = "pack a folder of photographs into shards, to be carried to another machine"
-    pack = verbs.group("data", "training data").add("pack", _pack, text)
+    data = verbs.group("data", "training data")
+    pack = data.add("pack", _pack, text)
     pack.add_argument("folder", type=Path, help="folder of photographs")
     pack.add_argument("-o", "--output", type=Path, required=True, help="folder to make; it must not be there yet")
     pack.add_argument("--shard-size", default="30MiB", metavar="SIZE", help="at most, such as 30MB (default 30MiB)")
@@ -22,6 +23,11 @@ def add_training_verbs(verbs: Verbs) -> None:
     check = pack.add_mutually_exclusive_group()
     check.add_argument("--test-set", type=Path, action="append", metavar="DIR", help="default: $LCODEC_DATA/kodak")
     check.add_argument("--no-test-set", action="store_true", help="do not look for copies of test pictures")
+
+    text = "what training of predicted frames needs of clips: all their planes, and vectors"
+    prepare = data.add("prepare-clips", _prepare_clips, text)
+    prepare.add_argument("folder", type=Path, help="folder of clips, 8 bits and 4:2:0")
+    prepare.add_argument("-o", "--output", type=Path, required=True, help="of the results; goes on where it stood")
 
     train = verbs.add("train", _train, "train a model")
     train.add_argument("recipe", help="TOML file")
@@ -33,6 +39,7 @@ def add_training_verbs(verbs: Verbs) -> None:
     train.add_argument(
         "--start", type=Path, metavar="FILE", help="begin with the weights of a checkpoint or model file"
     )
+    train.add_argument("--clips", type=Path, metavar="DIR", help="of `lcodec data prepare-clips`, for predicted frames")
     train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe (repeatable)")
     train.add_argument("--other-pictures", action="store_true", help="resume although the pictures changed")
     train.add_argument("--mode", choices=("eager", "compiled", "graph"), help="default: graph on a GPU, else eager")
@@ -47,6 +54,7 @@ def add_training_verbs(verbs: Verbs) -> None:
     export.add_argument("source", help="a checkpoint; for onnx the name of a model")
     add_output(export, "model file (.safetensors), measured against the checkpoint; for onnx a folder")
     export.add_argument("--to", choices=("model", "onnx"), default="model", help="what to make of it (default model)")
+    export.add_argument("--clips", type=Path, metavar="DIR", help="as of train, for a model of predicted frames")
     export.add_argument("--first-row", type=int, default=6, help="first table row that is coded (default 6)")
     add_data(export)
     add_threads(export)
@@ -103,7 +111,15 @@ def _train(options: argparse.Namespace) -> None:
         mode=options.mode or default_mode(),
         steps=options.steps,
     )
-    run_training(Path(options.recipe), options.set, Path(options.output), options.data, session)
+    run_training(Path(options.recipe), options.set, Path(options.output), options.data, session, options.clips)
+
+
+def _prepare_clips(options: argparse.Namespace) -> None:
+    from ..evaluation.video_bench import find_clips
+    from ..training.clip_preparation import prepare_clips
+
+    count = prepare_clips(find_clips(options.folder), options.output, show_progress)
+    say(f"{count} clips are in {options.output}")
 
 
 def _plot(options: argparse.Namespace) -> None:
@@ -121,10 +137,16 @@ def _export(options: argparse.Namespace) -> None:
     from ..export import export
     from ..lossless_export import export_lossless
     from ..training.lossless import is_lossless_checkpoint
+    from ..training.video import is_video_checkpoint
+    from ..video.export import export_predicted
 
     start_torch(options, 0)
     checkpoint = Path(options.source)
-    if is_lossless_checkpoint(checkpoint):
+    if is_video_checkpoint(checkpoint):
+        if options.clips is None:
+            raise ValueError("rows are counted on clips that it was trained with: --clips DIR")
+        model, report = export_predicted(checkpoint, options.first_row, options.clips)
+    elif is_lossless_checkpoint(checkpoint):
         model, report = export_lossless(checkpoint, options.data)
     else:
         model, report = export(checkpoint, options.first_row, options.data)

@@ -127,7 +127,7 @@ def percents(points: Sequence[Point], codec: str, anchor: str, measure: str) -> 
             curves += [[point.bits_per_second for point in own], quality]
         if len(curves) == 4:
             try:
-                found[clip] = bd_rate(*curves).percent
+                found[clip] = bd_rate(curves[0], curves[1], curves[2], curves[3]).percent
             except ValueError:
                 continue
     return found

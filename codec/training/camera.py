@@ -27,12 +27,14 @@ class _Layer:
     def place(self, points: Tensor, time: int) -> Tensor:
         """Where in the photograph points (complex) of a frame are."""
         scale = self._scale * np.exp(self._turn * time)
-        return points * scale + self._middle + self._drift * time + self._push * time * time / 2
+        places: Tensor = points * scale + self._middle + self._drift * time + self._push * time * time / 2
+        return places
 
     def point(self, places: Tensor, time: int) -> Tensor:
         """The inverse."""
         scale = self._scale * np.exp(self._turn * time)
-        return (places - self._middle - self._drift * time - self._push * time * time / 2) / scale
+        points: Tensor = (places - self._middle - self._drift * time - self._push * time * time / 2) / scale
+        return points
 
     def draw(self, points: Tensor, time: int) -> Tensor:
         """rgb (3, ...) at points, the photograph mirrored beyond its borders."""

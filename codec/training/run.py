@@ -14,16 +14,28 @@ from .lossless_recipe import LosslessRecipe, is_lossless
 from .recipe import Recipe
 from .update import Mode
 from .validation import CROP
+from .video_recipe import is_video
 from .workers import Workers
 
 
 def run_training(
-    recipe_path: Path, changes: Sequence[str], checkpoint: Path, data: Path | None, session: Session
+    recipe_path: Path,
+    changes: Sequence[str],
+    checkpoint: Path,
+    data: Path | None,
+    session: Session,
+    clips: Path | None = None,
 ) -> None:
-    """Train on the training part of a folder of photographs, plain or packed.
+    """Train on the training part of a folder of photographs, plain or packed; predicted frames also on prepared clips.
 
     Raises ValueError for a bad recipe, folder, start or budget, before anything is trained.
     """
+    if is_video(recipe_path):
+        # Not at the top: it needs the models and the registry, as other runs do not.
+        from .video_run import run_video_training
+
+        run_video_training(recipe_path, changes, checkpoint, clips, data, session)
+        return
     lossless = is_lossless(recipe_path)
     recipe = (LosslessRecipe if lossless else Recipe).read(recipe_path, changes)
     if session.minutes <= 0 or (session.pause_minutes is not None and session.pause_minutes <= 0):

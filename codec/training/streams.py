@@ -141,8 +141,8 @@ class Streams:
 
 def moved(luma: Tensor, chroma: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
     """Planes (B, 1, H, W) and (B, 2, H/2, W/2), moved."""
-    blue, red = map(Reference, chroma.split(1, 1))
-    return predict_planes(Reference(luma), (blue, red), vectors, COLOURS.halved)
+    parts = Reference(chroma[:, :1]), Reference(chroma[:, 1:])
+    return predict_planes(Reference(luma), parts, vectors, COLOURS.halved)
 
 
 def rounded(rgb: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,7 @@ from .video_recipe import VideoRecipe
 
 _META = "lcodec video"
 _MODEL, _AVERAGE = "model.", "average."
+_REHEARSAL_STEPS = 8
 _SAY_SECONDS = 60.0
 _CHECKPOINT_SECONDS = 300.0
 _QUALITIES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -81,12 +82,18 @@ def train_video(
     intra: Model,
     start: FrameModel,
     path: Path,
-    steps: int,
+    minutes: float,
+    steps: int | None = None,
 ) -> VideoCheckpoint:
-    """Train for so many steps, beginning with `start`; keep `path` current."""
+    """Train for so many minutes, which a few steps turn into a number of them, or for `steps`; keep `path` current.
+
+    It begins with `start`, and intra frames are coded by `intra`. Raises ValueError where no clip is large enough.
+    """
     began = said = saved = time.monotonic()
     torch.manual_seed(recipe.seed)
     usable = [clip for clip in clips if min(clip.luma.shape[1:]) >= recipe.crop]
+    if not usable:
+        raise ValueError(f"of {len(clips)} clips none has both sides of {recipe.crop} pixels or more")
     intra = intra.eval().requires_grad_(False)
     intra.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model = start.train()
@@ -95,6 +102,8 @@ def train_video(
     optimiser = new_optimiser(model, recipe)
     streams = Streams(recipe, usable, photographs, intra, recipe.seed)
     half = half_pays(torch.device("cpu"))
+    if steps is None:
+        steps = max(1, round(60 * minutes / _seconds_per_step(model, recipe, streams, half)))
     _say(f"{recipe.name}: {steps} steps, {len(usable)} clips, {len(photographs)} photographs")
     total, counted = 0.0, 0
     validation = validate(average, intra, recipe, held_out)
@@ -103,10 +112,7 @@ def train_video(
         for group in optimiser.param_groups:
             group["lr"].fill_(learning_rate(recipe, step, steps))
         batch = streams.next()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
-            bpp, squared_error, rgb_hat, y_hat = frame_costs(model, recipe, batch)
-        weight = weight_of(batch.quality, (recipe.lambda_low, recipe.lambda_high))
-        loss = ((weight * squared_error + bpp) * weight**-recipe.balance).mean()
+        loss, rgb_hat, y_hat = _loss(model, recipe, batch, half)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
@@ -129,6 +135,27 @@ def train_video(
             _say(f"validation  {validation:.4f}")
             saved = time.monotonic()
     return record
+
+
+def _loss(model: FrameModel, recipe: VideoRecipe, batch: Batch, half: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean over a batch, decoded rgb and y_hat."""
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        bpp, squared_error, rgb_hat, y_hat = frame_costs(model, recipe, batch)
+    weight = weight_of(batch.quality, (recipe.lambda_low, recipe.lambda_high))
+    return ((weight * squared_error + bpp) * weight**-recipe.balance).mean(), rgb_hat, y_hat
+
+
+def _seconds_per_step(model: FrameModel, recipe: VideoRecipe, streams: Streams, half: bool) -> float:
+    """The mean over a few steps, which change nothing."""
+    start = 0.0
+    for step in range(_REHEARSAL_STEPS + 1):
+        if step == 1:
+            start = time.monotonic()
+        loss, rgb_hat, y_hat = _loss(model, recipe, streams.next(), half)
+        loss.backward()  # type: ignore[no-untyped-call]
+        streams.put(rgb_hat, y_hat)
+    model.zero_grad()
+    return (time.monotonic() - start) / _REHEARSAL_STEPS
 
 
 @torch.no_grad()

@@ -30,7 +30,7 @@ def clip_codec(device: Device) -> ClipCodec:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ClipWanted:
     """How a clip is to be coded: `quality`, or the best within `size` bytes of file or `bits_per_second`.
 
     `period`: frames from one intra frame to the next, at most.
@@ -57,7 +57,7 @@ def _quietly(done: int) -> None:
 def encode_clip(
     source: str | PathLike[str],
     target: str | PathLike[str],
-    wanted: Wanted | None = None,
+    wanted: ClipWanted | None = None,
     device: Device = "auto",
     overwrite: bool = False,
     progress: Progress = _quietly,
@@ -67,7 +67,7 @@ def encode_clip(
     While it grows, the file's name ends with `.partial`; it can be played so far. `-` is standard input and output.
     Raises ValueError, LcodecError.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or ClipWanted()
     path, name = fspath(source), fspath(target)
     codec = clip_codec(device)
     with growing_output(name, overwrite) as file:
@@ -80,7 +80,7 @@ def encode_clip(
 
 
 def _to_size(
-    codec: ClipCodec, data: BinaryIO, name: str, file: BinaryIO, wanted: Wanted, progress: Progress
+    codec: ClipCodec, data: BinaryIO, name: str, file: BinaryIO, wanted: ClipWanted, progress: Progress
 ) -> tuple[Coded, list[str]]:
     """Passes until the file is small enough: the second is, mostly."""
     with ClipSource(data, name) as clip:
@@ -167,9 +167,7 @@ def decode_clip(
         return _put_all(decoded, sink, frames, progress)
 
 
-def decoded_frames(
-    source: str | PathLike[str], device: Device = "auto", salvage: bool = False
-) -> Iterator[DecodedFrame]:
+def clip_frames(source: str | PathLike[str], device: Device = "auto", salvage: bool = False) -> Iterator[DecodedFrame]:
     """The frames of an .lcv file, one by one. Raises as `decode_clip`."""
     with open_input(fspath(source)) as data:
         for unit in clip_codec(device).decode(ClipReader(data), salvage):

@@ -1,20 +1,11 @@
 """Clips to files and back, frame by frame: no more than one frame and the one before is held."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import BinaryIO
 
-from ...formats.clip_container import (
-    INTRA,
-    ClipEnd,
-    ClipHead,
-    ClipReader,
-    ClipWriter,
-    Lost,
-    ModelName,
-    Tracks,
-)
+from ...formats.clip_container import ClipEnd, ClipHead, ClipReader, ClipWriter, Lost, ModelName, Output, Tracks
 from ...formats.clip_reading import ClipFrame, ClipSource
+from ...formats.clip_sections import INTRA
 from ...formats.errors import ModelError
 from ..codec import Device, device_of
 from ..coding_model import CodingModel
@@ -65,7 +56,7 @@ class ClipCodec:
     def encode(
         self,
         source: ClipSource,
-        file: BinaryIO,
+        file: Output,
         quality: float = DEFAULT_QUALITY,
         period: int = DEFAULT_PERIOD,
         control: RateControl | None = None,
@@ -133,7 +124,7 @@ class ClipCodec:
         other = coded.file_bytes - sum(coded.frame_bytes)
         return FirstPass(_FIRST_PASS_QUALITY, coded.frame_bytes, other, coded.seconds)
 
-    def decode(self, reader: ClipReader, salvage: bool = False) -> Iterator[DecodedFrame | Lost | Tracks | ClipEnd]:
+    def decode(self, reader: ClipReader, salvage: bool = False) -> Generator[DecodedFrame | Lost | Tracks | ClipEnd]:
         """Frames as soon as they are there, and what else the file says in between.
 
         Raises FormatError for damage, also where only the checksum of the symbols tells of it. With `salvage`, frames

@@ -9,15 +9,16 @@ as soon as its own unit is there, whatever comes after it.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
 from ...entropy.coder import CoderError
 from ...entropy.threads import beside
-from ...formats.clip_container import INTRA, REPEAT, ClipEnd, ClipReader, FrameUnit, Lost, Tracks, Unit
+from ...formats.clip_container import ClipEnd, ClipReader, FrameUnit, Lost, Tracks, Unit
 from ...formats.clip_reading import Planes
+from ...formats.clip_sections import INTRA, REPEAT
 from ...formats.errors import FormatError
 from .frame_coder import FrameCoder, Known, Shown, Symbols
 from .read_ahead import ReadAhead
@@ -45,7 +46,7 @@ class FrameSymbols:
 Other = Lost | Tracks | ClipEnd
 
 
-def decode_symbols(coder: FrameCoder, reader: ClipReader, salvage: bool = False) -> Iterator[FrameSymbols | Other]:
+def decode_symbols(coder: FrameCoder, reader: ClipReader, salvage: bool = False) -> Generator[FrameSymbols | Other]:
     """The exact half of decoding.
 
     Raises FormatError for damage; with `salvage`, frames that are lost come as `Lost`.
@@ -66,7 +67,7 @@ def decode_symbols(coder: FrameCoder, reader: ClipReader, salvage: bool = False)
         yield walk.lost
 
 
-def decode_units(coder: FrameCoder, reader: ClipReader, salvage: bool) -> Iterator[DecodedFrame | Other]:
+def decode_units(coder: FrameCoder, reader: ClipReader, salvage: bool) -> Generator[DecodedFrame | Other]:
     """Both halves."""
     shown: Shown | None = None
     for item in decode_symbols(coder, reader, salvage):
@@ -89,8 +90,8 @@ class _Walk:
 
     def next(self, unit: Unit) -> list[FrameSymbols | Other]:
         found: list[FrameSymbols | Other] = []
-        frame = isinstance(unit, FrameUnit)
-        if self.lost is not None and not isinstance(unit, Tracks) and not (frame and unit.kind != INTRA):
+        ends = unit.kind == INTRA if isinstance(unit, FrameUnit) else not isinstance(unit, Tracks)
+        if self.lost is not None and ends:
             found.append(self.lost)
             self.lost = None
         if not isinstance(unit, FrameUnit):

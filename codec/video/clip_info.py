@@ -9,16 +9,15 @@ from ...formats.clip_container import (
     GREY,
     HALF_WIDTH,
     HALVED,
-    INTRA,
-    PREDICTED,
-    REPEAT,
     ClipEnd,
     ClipReader,
     FrameUnit,
     Lost,
+    ModelName,
     Tracks,
 )
 from ...formats.clip_reading import GBR_MATRIX
+from ...formats.clip_sections import INTRA, PREDICTED, REPEAT
 from ..registry import by_file
 
 _CHROMA = {GREY: "grey", HALVED: "4:2:0", HALF_WIDTH: "4:2:2", FULL: "4:4:4"}
@@ -86,10 +85,14 @@ def clip_info(file: BinaryIO) -> ClipInfo:
         depth=picture.depth,
         chroma="RGB" if gbr else _CHROMA[picture.chroma],
         quality=round(100 * gain_sum / 8192 / coded, 2) if coded else None,
-        models=tuple(by_file(name.id, name.weights_hash).full_name for name in (head.intra, head.predicted)),
+        models=(_full_name(head.intra), _full_name(head.predicted)),
         file_bytes=size,
         frame_bytes=frame_bytes,
         track_bytes=track_bytes,
         bits_per_second=float(8 * size / shown) if shown else None,
         whole=end is not None,
     )
+
+
+def _full_name(model: ModelName) -> str:
+    return by_file(model.id, model.weights_hash).full_name

@@ -37,14 +37,15 @@ class Colours:
         if self.shares is None:
             other = (chroma - low) / luma_range
             return torch.cat([other[:, 1:], y, other[:, :1]], 1)
-        u, v = ((chroma - middle) / chroma_range).split(1, 1)
+        scaled = (chroma - middle) / chroma_range
+        u, v = scaled[:, :1], scaled[:, 1:]
         (kr, kb), (red, blue) = self.shares, self._slopes()
         return torch.cat([y + red * v, y - (kr * red * v + kb * blue * u) / (1 - kr - kb), y + blue * u], 1)
 
     def to_planes(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
         """The inverse: samples, not rounded and not limited."""
         low, luma_range, middle, chroma_range = self._levels()
-        red, green, blue = rgb.split(1, 1)
+        red, green, blue = rgb[:, :1], rgb[:, 1:2], rgb[:, 2:]
         if self.shares is None:
             return green * luma_range + low, torch.cat([blue, red], 1) * luma_range + low
         kr, kb = self.shares
@@ -77,10 +78,10 @@ def doubled(plane: Tensor, axis: int) -> Tensor:
 
 def halved_by_two(plane: Tensor, axis: int) -> Tensor:
     """The inverse: half of an even length along an axis."""
-    pairs = plane.unflatten(axis, (-1, 2))
-    even, odd = pairs.select(axis + 1, 0), pairs.select(axis + 1, 1)
+    even, odd = (plane[(slice(None),) * axis + (slice(n, None, 2),)] for n in (0, 1))
     # What doubling would not have put between them; at the end it repeats the last one.
     after = torch.cat([even.narrow(axis, 1, even.shape[axis] - 1), even.narrow(axis, -1, 1)], axis)
     detail = odd - (even + after) / 2
     before = torch.cat([detail.narrow(axis, 0, 1), detail.narrow(axis, 0, detail.shape[axis] - 1)], axis)
-    return even + (before + detail) / 4
+    half: Tensor = even + (before + detail) / 4
+    return half

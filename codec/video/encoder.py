@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ...entropy.fixed import GAIN_STEPS
-from ...formats.clip_container import INTRA, PREDICTED, REPEAT
+from ...formats.clip_sections import INTRA, PREDICTED, REPEAT
 from ..codec import gain_index_of
 from ..quality import LAMBDAS
 from .distortion import frame_error
@@ -13,8 +13,8 @@ from .motion_cost import bit_cost
 DEFAULT_PERIOD = 120  # frames from one intra frame to the next, at most
 # Quality of frames against what was asked for: of intra frames, and of predicted ones in turn. Later frames profit
 # from a good one.
-INTRA_OFFSET = 4.0
-OFFSETS = (-2.0, 0.0, -2.0, 3.0)
+INTRA_OFFSET = 8.0
+OFFSETS = (0.0, 0.0, 0.0, 0.0)
 _CUT = 0.5  # of the last intra frame's bytes: where predicting takes more, coding without is tried as well
 # Of the error of a coded frame: what repeating one may have. More would save bytes, and make motion jerk.
 _STILL = 1.1

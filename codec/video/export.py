@@ -17,8 +17,11 @@ from ...entropy.tables import Rows, gaussian_rows
 from ...entropy.vectors import laplacian_rows
 from ..codec import gain_index_of
 from ..coding_model import CodingModel
+from ..model_file import unpack_model
+from ..registry import by_name
 from ..training.clips import Clip, read_clips
 from ..training.video import VideoCheckpoint
+from ..weights_cache import read_weights
 from .colour import Colours
 from .frame_coder import FrameCoder, State
 from .model_file import load_predicted, pack_predicted
@@ -27,8 +30,8 @@ from .planes import FrameShape
 from .predicted_model import PredictedModel
 
 _QUALITIES = (5.0, 25.0, 50.0, 75.0, 95.0)
-_CLIPS = 16
-_FRAMES = 4
+_CLIPS = 10
+_FRAMES = 3
 _CPU = torch.device("cpu")
 
 
@@ -49,10 +52,11 @@ class _CountingCoder:
         return b""
 
 
-def export_predicted(checkpoint: Path, first_row: int, clips: Path, intra: CodingModel) -> tuple[bytes, list[str]]:
+def export_predicted(checkpoint: Path, first_row: int, clips: Path) -> tuple[bytes, list[str]]:
     """The bytes of the model file and the lines of the report. Raises ValueError for a bad checkpoint."""
     record, model = VideoCheckpoint.read(checkpoint)
     exact = to_exact(model.prior)
+    intra = unpack_model(read_weights(by_name(record.recipe.intra)), _CPU)
     kept, _ = read_clips(clips)
     start = Rows((*gaussian_rows().frequencies, *laplacian_rows().frequencies))
     coding = load_predicted(pack_predicted(model.transforms, exact, start, first_row), _CPU)

@@ -10,12 +10,11 @@ samples are drawn.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...entropy.fixed import MEAN_BITS
-from ...entropy.frame_stream import FrameReader, FrameWriter
+from ...entropy.frame_stream import FrameReader, FrameWriter, LatentPlanes
 from ...entropy.past import Earlier
 from ..coding_model import CodingModel
 from .model import motion_sizes
@@ -53,8 +52,8 @@ class Shown:
 
     def references(self) -> tuple[Reference, Reference, Reference]:
         """Each plane with samples between pixels."""
-        luma, blue, red = map(Reference, (self.planes[0], *self.planes[1].split(1, 1)))
-        return luma, blue, red
+        luma, chroma = self.planes
+        return Reference(luma), Reference(chroma[:, :1]), Reference(chroma[:, 1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +152,5 @@ def _in_steps(y_hat: Tensor) -> Tensor:
     return y_hat.to(torch.float32) / (1 << MEAN_BITS)
 
 
-def _on_host(y: Tensor, z: Tensor) -> dict[str, "np.ndarray"]:
+def _on_host(y: Tensor, z: Tensor) -> LatentPlanes:
     return {"y": y[0].double().contiguous().cpu().numpy(), "z": z[0].double().contiguous().cpu().numpy()}

@@ -47,7 +47,7 @@ class FrameTransforms(Transforms):
 
     def synthesised(self, y_hat: Tensor, predicted: Tensor, q: Tensor) -> Tensor:
         """y_hat (B, M, h, w) and the prediction (B, 3, 16h, 16w) -> rgb."""
-        residual = self.synthesis(y_hat, q, self.to_synthesis(self.front(predicted)))
+        residual: Tensor = self.synthesis(y_hat, q, self.to_synthesis(self.front(predicted)))
         return predicted + (residual - _GREY)
 
 

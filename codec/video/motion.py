@@ -110,9 +110,10 @@ def _filtered(x: Tensor, filters: tuple[tuple[float, ...], ...], axis: int) -> T
     single = shape.index(1, 1)
     shape[single] = len(filters)
     out = x.new_zeros(shape)
-    for taps, part in zip(filters, out.split(1, single), strict=True):
+    for place, taps in enumerate(filters):
+        part = out.narrow(single, place, 1)
         for n, tap in enumerate(taps):
-            if abs(tap) > 1e-9:  # those of whole pixels are but one
+            if abs(tap) > 1e-9:  # of those of whole pixels, but one is not zero
                 part.add_(x.narrow(axis, n, length), alpha=tap)
     return out
 

@@ -56,9 +56,11 @@ class PredictedModel:
 
     def _analysed(self, rgb: Tensor, predicted: Tensor, gain_index: int, whole: Box, window: Box) -> Tensor:
         seen = surroundings(window, whole, self.transforms.reach[0])
-        parts = (plane[:, :, *seen.slices].contiguous(memory_format=torch.channels_last) for plane in (rgb, predicted))
+        own, there = (
+            plane[:, :, *seen.slices].contiguous(memory_format=torch.channels_last) for plane in (rgb, predicted)
+        )
         with full_precision(self.device):
-            y = self.transforms.analysed(*parts, self._quality(gain_index))
+            y = self.transforms.analysed(own, there, self._quality(gain_index))
         return y[:, :, *window.inside(seen).latents().slices]
 
     def _drawn(self, y_hat: Tensor, predicted: Tensor, gain_index: int, whole: Box, window: Box) -> Tensor:

@@ -1,0 +1,55 @@
+"""Clips of any kind into those of `clips`: planes of all frames, and vectors by the search of the encoder."""
+
+import hashlib
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...formats.clip_container import HALVED
+from ...formats.clip_reading import ClipFrame, ClipSource
+from ..video.motion import Reference
+from ..video.motion_search import search
+from ..video.planes import FrameShape
+from .clips import Clip
+
+_BIT_COST = 4.0  # of vectors, as at a middling quality
+
+
+def prepare_clips(paths: list[Path], folder: Path, progress: Callable[[int, int, str], None]) -> int:
+    """Write what training needs of clips into a folder; how many were of use.
+
+    Those that are not of 8 bits and 4:2:0, or have one frame, are passed over, and those that are there already.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for n, path in enumerate(paths):
+        target = folder / f"{path.stem}.npz"
+        if not target.exists() and (clip := prepared(path)) is not None:
+            clip.write(target)
+        count += target.exists()
+        progress(n + 1, len(paths), path.name)
+    return count
+
+
+def prepared(path: Path) -> Clip | None:
+    """The clip of a file; None where it is not of use. Raises as `ClipSource` does."""
+    with ClipSource(str(path), path.name) as source:
+        if source.picture.depth != 8 or source.picture.chroma != HALVED:
+            return None
+        frames = [event.planes for event in source.events() if isinstance(event, ClipFrame)]
+        shape = FrameShape.of(source.picture)
+    if len(frames) < 2:
+        return None
+    luma = [shape.load(planes, torch.device("cpu"))[0] for planes in frames]
+    with torch.inference_mode():
+        vectors = [search(now, then, Reference(then), _BIT_COST)[0] for then, now in pairwise(luma)]
+    return Clip(
+        path.stem,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        np.stack([planes[0] for planes in frames]),
+        np.stack([np.stack(planes[1:]) for planes in frames]),
+        torch.stack(vectors).numpy().astype(np.int16),
+    )
