@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO, Protocol
 
+from .clip_kinds import MAGIC
 from .clip_sections import END, HEAD, INDEX, INTRA, PREDICTED, REPEAT, SYNC, TRACKS, SectionReader
 from .container import MAX_DEPTH, MAX_GAIN_INDEX, MAX_SIDE, MIN_DEPTH, WEIGHTS_HASH_BYTES
 from .errors import CutError, FormatError, UnsupportedError
 from .fields import Cursor, pack_uint, pack_varint
 from .sections import ANCILLARY_BIT, Section, pack_section
 
-MAGIC = b"\x8bLV\n"
 MAJOR, MINOR = 1, 0
 MAX_FRAME_PIXELS = 2**26
 DEFAULT_MAX_FRAME_PIXELS = 2**24

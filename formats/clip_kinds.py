@@ -1,6 +1,7 @@
 """Whether the first bytes of a file are those of a clip: what is known of the kinds that people have most."""
 
 HEAD_BYTES = 16
+MAGIC = b"\x8bLV\n"  # of our own, see CLIP-SPEC 1
 
 _STARTS = (
     b"\x1aE\xdf\xa3",  # Matroska, WebM

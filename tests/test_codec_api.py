@@ -17,7 +17,7 @@ from lcodec.codec.weights_cache import read_weights
 from lcodec.entropy.tables import gaussian_rows
 from lcodec.formats.container import pack, unpack
 
-NAMES = [entry.name for entry in MODELS if not entry.lossless]
+NAMES = [entry.name for entry in MODELS if not entry.lossless and not entry.moving]
 SIZES = [(1, 1), (1, 7), (7, 1), (17, 31), (63, 65), (333, 500)]
 
 

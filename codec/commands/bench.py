@@ -113,6 +113,8 @@ def _holds_clips(folder: Path) -> bool:
 
 
 def _bench_clips(options: argparse.Namespace) -> None:
+    import torch
+
     from ...datasets.folders import data_root
     from ..evaluation.video_bench import find_clips, measure
     from ..evaluation.video_codecs import codecs_named, video_codecs
@@ -125,6 +127,7 @@ def _bench_clips(options: argparse.Namespace) -> None:
     codecs = codecs_named(options.codecs.split(",") if options.codecs else tuple(video_codecs()))
     options.out.mkdir(parents=True, exist_ok=True)
     threads = options.threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
     points = measure(clips, codecs, options.out, options.qualities, options.frames, threads, show_progress)
     report = as_markdown(points, shlex.join(["lcodec", *sys.argv[1:]]))
     (options.out / "report.md").write_text(report)

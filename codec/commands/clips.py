@@ -6,8 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from ...formats.clip_container import DEFAULT_MAX_FRAME_PIXELS, MAGIC, ClipReader
-from ...formats.clip_kinds import HEAD_BYTES, looks_like_clip
+from ...formats.clip_kinds import HEAD_BYTES, MAGIC, looks_like_clip
 from ...formats.errors import FormatError
 from ...formats.files import first_bytes, open_input
 from .arguments import positive, say, start_torch
@@ -73,6 +72,7 @@ def encode_clip(options: argparse.Namespace) -> None:
 def decode_clip(options: argparse.Namespace) -> None:
     _refuse(options, _OF_PICTURES_DECODED, "decode")
     start_torch(options, 0)
+    from ...formats.clip_container import DEFAULT_MAX_FRAME_PIXELS
     from ..video.api import decode_clip as decode
 
     done = decode(
@@ -119,6 +119,7 @@ def clip_info(options: argparse.Namespace) -> None:
 
 def verify_clip(options: argparse.Namespace) -> None:
     start_torch(options, 0)
+    from ...formats.clip_container import ClipReader
     from ..video.api import clip_codec
 
     with open_input(options.input) as file:

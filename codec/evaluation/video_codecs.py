@@ -79,9 +79,6 @@ class _FrameSource:
 
 
 def _lcodec(period: int, clip: Clip, quality: float, threads: int) -> CodedClip:
-    import torch
-
-    torch.set_num_threads(threads)
     codec, file = clip_codec("cpu"), io.BytesIO()
     with ClipSource(clip.path, clip.path) as opened:
         source: Any = _FrameSource(clip, opened)

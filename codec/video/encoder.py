@@ -11,10 +11,10 @@ from .frame_coder import CodedFrame, FrameCoder, Planes, State
 from .motion_cost import bit_cost
 
 DEFAULT_PERIOD = 120  # frames from one intra frame to the next, at most
-# Quality of frames against what was asked for: of intra frames, and of predicted ones in turn. Later frames profit
-# from a good one.
-INTRA_OFFSET = 8.0
-OFFSETS = (0.0, 0.0, 0.0, 0.0)
+# Quality of frames against what was asked for: of intra frames, and of predicted ones in turn. Later frames profit from
+# a good one.
+INTRA_OFFSET = 16.0
+OFFSETS = (-2.0,) * 7 + (8.0,)
 _CUT = 0.5  # of the last intra frame's bytes: where predicting takes more, coding without is tried as well
 # Of the error of a coded frame: what repeating one may have. More would save bytes, and make motion jerk.
 _STILL = 1.1
