@@ -114,7 +114,7 @@ MODELS = (
     Entry(
         9,
         "video",
-        "f3946dbb613aef7f2b2664cd309f7a85316a25623127718a177d9e6393e322a2",
+        "979ddaeaacf79cd111e327e3c5270ad6ebf3531915d0e60361e4030907d22490",
         "shipped",
         "frames of clips, predicted from the one before; intra frames are base's",
         moving=True,

@@ -429,3 +429,12 @@ def _tiny(codec):
     names = [clip_codec._name(entry) for entry in (codec.intra_entry, codec.predicted_entry)]
     ClipWriter(file, ClipHead(Picture(32, 32), Fraction(1, 25), Fraction(25), Fraction(0), *names)).finish(0)
     return file.getvalue()
+
+
+def test_a_small_thing_that_moves_is_not_left_standing(codec, tmp_path):
+    frames = np.repeat(moving_frames(96, 128, 1), 6, axis=0)
+    for n, frame in enumerate(frames):
+        frame[40:52, 8 * n + 20 : 8 * n + 32] = (250, 30, 30)
+    write_clip(tmp_path / "a.mkv", frames)
+    _, report = coded(codec, tmp_path / "a.mkv", quality=20)
+    assert report.count(REPEAT) == 0

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+import torch.nn.functional as F
+from torch import Tensor
+
 from ...entropy.fixed import GAIN_STEPS
 from ...formats.clip_sections import INTRA, PREDICTED, REPEAT
 from ..codec import gain_index_of
 from ..quality import LAMBDAS
 from .distortion import frame_error
 from .frame_coder import CodedFrame, FrameCoder, Planes, State
+from .motion import BLOCK
 from .motion_cost import bit_cost
 
 DEFAULT_PERIOD = 120  # frames from one intra frame to the next, at most
@@ -16,8 +20,6 @@ DEFAULT_PERIOD = 120  # frames from one intra frame to the next, at most
 INTRA_OFFSET = 16.0
 OFFSETS = (-2.0,) * 7 + (8.0,)
 _CUT = 0.5  # of the last intra frame's bytes: where predicting takes more, coding without is tried as well
-# Of the error of a coded frame: what repeating one may have. More would save bytes, and make motion jerk.
-_STILL = 1.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,13 @@ class ClipEncoder:
             assert intra.coded is not None
             if self._cost(intra.coded, intra.error, gain_index) < self._cost(coded, own, gain_index):
                 return intra
-        still = repeated <= _STILL * own and self._weighed(repeated, gain_index) <= self._cost(coded, own, gain_index)
-        if self._skips and still:
+        cheaper = self._weighed(repeated, gain_index) <= self._cost(coded, own, gain_index)
+        if self._skips and cheaper and _is_still(state.shown.planes[0], coded.state.shown.planes[0], planes[0]):
             return Choice(REPEAT, 0, None, state, repeated)
         return Choice(PREDICTED, gain_index, coded, coded.state, own)
 
     def _intra(self, planes: Planes, quality: float) -> Choice:
-        gain_index = _index(quality + INTRA_OFFSET)
+        gain_index = _index(quality + (INTRA_OFFSET if self._period > 1 else 0.0))
         coded = self._coder.encode_intra(planes, gain_index)
         return Choice(INTRA, gain_index, coded, coded.state, self._error(coded, planes))
 
@@ -86,6 +88,16 @@ class ClipEncoder:
         weight = low * (high / low) ** (gain_index / GAIN_STEPS)
         height, width = self._coder.shape.height, self._coder.shape.width
         return float(weight * error * height * width)
+
+
+def _is_still(before: Tensor, now: Tensor, wanted: Tensor) -> bool:
+    """Whether nothing moves that anyone would miss if the frame before were shown again in place of this one.
+
+    In luminance, no block may become worse by more than the mean error of the frame. The mean alone would let small
+    things stand still, and larger ones jerk.
+    """
+    errors = [F.avg_pool2d((plane - wanted).square(), BLOCK) for plane in (before, now)]
+    return bool((errors[0] - errors[1]).max() <= errors[1].mean())
 
 
 def _index(quality: float) -> int:
