@@ -319,7 +319,7 @@ def test_a_part_depends_on_no_more_than_its_reach(large):
     drawn = coding.draw(rough, whole, whole, 4096, 16)[part.slices].astype(np.int32)
 
     def differences():
-        window = coding._draw_window(rough, whole, part, 4096, 16).astype(np.int32)
+        window = coding.draw(rough, whole, part, 4096, 16).astype(np.int32)
         return float((coding._analysed(pixels, part, 4096) - own).abs().max()), int(np.abs(window - drawn).max())
 
     latents, levels = differences()

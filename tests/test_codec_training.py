@@ -26,6 +26,7 @@ from lcodec.codec.training.roofline import Machine, roofline
 from lcodec.codec.training.run_log import RunLog, read_log
 from lcodec.codec.training.update import Update, learning_rate, new_optimiser
 from lcodec.codec.training.validation import CROP
+from lcodec.codec.training.video_recipe import VideoRecipe, is_video
 from lcodec.codec.training.warm_start import read_start, start_from
 from lcodec.codec.training.workers import Workers
 from lcodec.datasets.photographs import photographs as read_photographs
@@ -430,5 +431,5 @@ def test_bad_recipes_are_named(tmp_path, text, message):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "codec" / "recipes").glob("*.toml")), ids=lambda p: p.stem)
 def test_shipped_recipes_parse(path):
-    kind = LosslessRecipe if is_lossless(path) else Recipe
+    kind = LosslessRecipe if is_lossless(path) else VideoRecipe if is_video(path) else Recipe
     assert kind.read(path).name == path.stem

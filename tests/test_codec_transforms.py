@@ -16,6 +16,7 @@ from lcodec.codec.registry import brought
 from lcodec.codec.training.costs import costs
 from lcodec.codec.training.lossless_recipe import is_lossless
 from lcodec.codec.training.recipe import Recipe
+from lcodec.codec.training.video_recipe import is_video
 from lcodec.codec.transforms.dct import DctAnalysis, DctSynthesis, strongest_bands
 from lcodec.codec.transforms.families import FAMILIES
 from lcodec.codec.weights_cache import store_weights
@@ -24,7 +25,7 @@ from lcodec.entropy.tables import gaussian_rows
 from lcodec.formats.container import unpack
 
 LEARNED = [name for name, family in FAMILIES.items() if name != "jpeg"]
-RECIPES = sorted(p.name for p in (ROOT / "codec" / "recipes").glob("*.toml") if not is_lossless(p))
+RECIPES = sorted(p.name for p in (ROOT / "codec" / "recipes").glob("*.toml") if not is_lossless(p) and not is_video(p))
 SMALL = {"width": 32, "analysis_depth": 2, "synthesis_depth": 2}
 
 
