@@ -43,4 +43,4 @@ def test_96_frames_on_several_machines(tmp_path):
         drift = [float(np.square(frame).mean()) for frame in error]
         print(f"{name}: largest {error.max():.0f}, frames of mean squared error {max(drift):.6f}", file=sys.stderr)
         assert len(other) == 96
-        assert error.max() <= 4 and max(drift) < 0.01
+        assert error.max() <= 1 and max(drift) < 0.001

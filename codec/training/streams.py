@@ -92,7 +92,7 @@ class Streams:
 
     def put(self, rgb: Tensor, y_hat: Tensor) -> None:
         """What the model made of the batch."""
-        self._luma, self._chroma = rounded(rgb)
+        self._luma, self._chroma = limited(rgb)
         self._last = y_hat.detach()
 
     @torch.no_grad()
@@ -107,7 +107,7 @@ class Streams:
         quality = torch.tensor([s.quality for s in fresh], dtype=torch.float32)
         y_hat, _, _ = self._intra_model.code(rgb, quality)
         decoded = self._intra_model.transforms.synthesis(y_hat, quality)
-        self._luma[which], self._chroma[which] = rounded(decoded)
+        self._luma[which], self._chroma[which] = limited(decoded)
         self._intra = self._intra.index_copy(0, torch.tensor(which), y_hat)
         self._last = self._last.index_fill(0, torch.tensor(which), 0.0)
         self._order = list(self._rng.permutation(len(self._order)))
@@ -118,8 +118,8 @@ class Streams:
         if self._photographs and rng.random() < self._recipe.synthetic:
             pair = [self._photographs[int(n)] for n in rng.integers(len(self._photographs), size=2)]
             frames, vectors = moving(pair, side, count, rng)
-            luma, chroma = rounded(frames)
-            return _Stream(luma.to(torch.uint8), chroma.to(torch.uint8), vectors, quality)
+            luma, chroma = (plane.round().to(torch.uint8) for plane in limited(frames))
+            return _Stream(luma, chroma, vectors, quality)
         clip = self._clips[int(rng.integers(len(self._clips)))]
         count = min(count, len(clip.luma))
         height, width = clip.luma.shape[1:]
@@ -145,7 +145,7 @@ def moved(luma: Tensor, chroma: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor
     return predict_planes(Reference(luma), parts, vectors, COLOURS.halved)
 
 
-def rounded(rgb: Tensor) -> tuple[Tensor, Tensor]:
-    """The samples that a decoder shows."""
+def limited(rgb: Tensor) -> tuple[Tensor, Tensor]:
+    """The samples that the next frame is predicted from."""
     luma, chroma = COLOURS.to_planes(rgb.detach())
-    return luma.round().clamp(0, 255), chroma.round().clamp(0, 255)
+    return luma.clamp(0, 255), chroma.clamp(0, 255)

@@ -21,7 +21,7 @@ from ..video.model import FrameModel, motion_sizes
 from .checkpoint import write_whole
 from .clips import Clip
 from .costs import half_pays
-from .streams import COLOURS, Batch, Streams, moved, rounded
+from .streams import COLOURS, Batch, Streams, limited, moved
 from .update import learning_rate, new_optimiser
 from .video_recipe import VideoRecipe
 
@@ -191,7 +191,7 @@ def validate(model: FrameModel, intra: Model, recipe: VideoRecipe, held_out: Seq
         vectors = torch.from_numpy(clip.vectors[:, :, : side // 16, : side // 16]).long()
         count = len(quality)
         y_hat, _, _ = intra.code(COLOURS.to_rgb(luma[0], chroma[0]).expand(count, -1, -1, -1), quality)
-        planes = rounded(intra.transforms.synthesis(y_hat, quality))
+        planes = limited(intra.transforms.synthesis(y_hat, quality))
         still, last = y_hat, torch.zeros_like(y_hat)
         for n in range(1, len(luma)):
             move = vectors[n - 1][None].expand(count, -1, -1, -1)
@@ -205,7 +205,7 @@ def validate(model: FrameModel, intra: Model, recipe: VideoRecipe, held_out: Seq
                 quality,
             )
             bpp, error, rgb_hat, last = frame_costs(model, recipe, batch)
-            planes = rounded(rgb_hat)
+            planes = limited(rgb_hat)
             logs.append((weight * error + bpp).log())
     return float(torch.stack(logs).mean())
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -42,6 +43,7 @@ class ClipEncoder:
         self._state: State | None = None
         self._since = 0  # frames since the last intra frame
         self._intra_bytes = 0
+        self._last: Planes | None = None  # the frame before, as it was
 
     def next(self, planes: Planes, quality: float) -> Choice:
         """planes: those of the frame, see `FrameShape.load`; quality: 0 to 100, which the frame's own follows."""
@@ -49,7 +51,7 @@ class ClipEncoder:
         self._since = 0 if choice.kind == INTRA else self._since + 1
         if choice.kind == INTRA and choice.coded is not None:
             self._intra_bytes = len(choice.coded.data)
-        self._state = choice.state
+        self._state, self._last = choice.state, planes
         return choice
 
     def _chosen(self, planes: Planes, quality: float) -> Choice:
@@ -57,7 +59,7 @@ class ClipEncoder:
         if state is None or self._since + 1 >= self._period:
             return self._intra(planes, quality)
         repeated = frame_error(self._coder.shape.colours, state.shown.planes, planes)
-        if self._skips and repeated == 0:
+        if self._skips and self._last is not None and all(map(torch.equal, self._last, planes)):
             return Choice(REPEAT, 0, None, state, repeated)
         gain_index = _index(quality + OFFSETS[self._since % len(OFFSETS)])
         coded = self._coder.encode_predicted(planes, state, gain_index, bit_cost(gain_index))

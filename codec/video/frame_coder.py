@@ -46,7 +46,7 @@ class Symbols:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The samples of a frame as they are shown, and as what the next one is predicted from."""
+    """The samples of a frame, not rounded: what is shown, and what the next one is predicted from."""
 
     planes: Planes
 
@@ -137,10 +137,10 @@ class FrameCoder:
         return colours.to_rgb(*predict_planes(luma, chroma, vectors, colours.halved))
 
     def _draw_intra(self, y_hat: Tensor, gain_index: int) -> Shown:
-        return Shown(self.shape.rounded(self.intra.rgb(_in_steps(y_hat), gain_index)))
+        return Shown(self.shape.samples(self.intra.rgb(_in_steps(y_hat), gain_index)))
 
     def _drawn(self, y_hat: Tensor, predicted: Tensor, gain_index: int) -> Shown:
-        return Shown(self.shape.rounded(self.predicted.rgb(_in_steps(y_hat), predicted, gain_index)))
+        return Shown(self.shape.samples(self.predicted.rgb(_in_steps(y_hat), predicted, gain_index)))
 
 
 def _earlier(before: Known, vectors: Tensor) -> Earlier:

@@ -67,19 +67,23 @@ class FrameShape:
         return _grown(luma, height, width), _grown(chroma, height // (1 + down), width // (1 + across))
 
     def store(self, luma: Tensor, chroma: Tensor) -> Planes:
-        """The inverse, of whole samples in their range."""
+        """The inverse, of samples in their range, rounded: what is shown."""
         kind: type[np.unsignedinteger] = np.uint8 if self.colours.depth == 8 else np.uint16
         height, width = self.chroma
         planes = [luma[0, 0, : self.height, : self.width]]
         if not self.grey:
             planes += chroma[0, :, :height, :width]
-        return tuple(np.ascontiguousarray(plane.cpu().numpy().astype(kind)) for plane in planes)
+        return tuple(np.ascontiguousarray(p.round().cpu().numpy().astype(kind)) for p in planes)
 
-    def rounded(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
-        """RGB (1, 3, H, W) as the samples that a decoder shows, whole numbers in float."""
+    def samples(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """RGB (1, 3, H, W) as samples in their range, not rounded: the next frame is predicted from these.
+
+        Decoders differ by little in them, and it stays little. Rounded, a sample differs by nothing or by a whole
+        level, and from frame to frame such levels spread (tests/test_codec_video_drift.py).
+        """
         highest = 2**self.colours.depth - 1
         luma, chroma = self.colours.to_planes(rgb)
-        return luma.round_().clamp_(0, highest), chroma.round_().clamp_(0, highest)
+        return luma.clamp_(0, highest), chroma.clamp_(0, highest)
 
 
 def _grown(plane: Tensor, height: int, width: int) -> Tensor:
