@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 from .clip_kinds import MAGIC
 from .clip_sections import END, HEAD, INDEX, INTRA, PREDICTED, REPEAT, SYNC, TRACKS, SectionReader
-from .container import MAX_DEPTH, MAX_GAIN_INDEX, MAX_SIDE, MIN_DEPTH, WEIGHTS_HASH_BYTES
+from .container import MAX_DEPTH, MAX_GAIN_INDEX, MIN_DEPTH, WEIGHTS_HASH_BYTES, unpack_sides
 from .errors import CutError, FormatError, UnsupportedError
 from .fields import Cursor, pack_uint, pack_varint
 from .sections import ANCILLARY_BIT, Section, pack_section
@@ -384,13 +384,7 @@ def _pack_head(head: ClipHead) -> bytes:
 
 
 def _unpack_head(payload: Cursor, max_pixels: int) -> ClipHead:
-    start = payload.place
-    width, height = payload.varint("width"), payload.varint("height")
-    for name, side in (("width", width), ("height", height)):
-        if not 1 <= side <= MAX_SIDE:
-            raise FormatError(f"{name} is {side}, not in 1 .. {MAX_SIDE}", offset=start, field=name)
-    if width * height > MAX_FRAME_PIXELS:
-        raise FormatError(f"{width} x {height} is more than {MAX_FRAME_PIXELS} pixels", offset=start, field="height")
+    width, height = unpack_sides(payload, MAX_FRAME_PIXELS)
     depth, chroma, matrix, primaries, transfer, full = (payload.uint(1, "picture") for _ in range(6))
     if not MIN_DEPTH <= depth <= MAX_DEPTH or chroma > FULL or full > 1:
         text = f"samples of {depth} bits, chroma {chroma}, range {full}: not known to this reader"

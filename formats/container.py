@@ -280,15 +280,20 @@ def _pack_head(header: Header) -> bytes:
     )
 
 
-def _unpack_head(payload: Cursor, max_pixels: int) -> Header:
-    start = payload.offset
+def unpack_sides(payload: Cursor, most_pixels: int) -> tuple[int, int]:
+    """Width and height, as HEAD of pictures and of clips begins. Raises FormatError beyond the limits of the format."""
+    start = payload.place
     width, height = payload.varint("width"), payload.varint("height")
     for name, side in (("width", width), ("height", height)):
         if not 1 <= side <= MAX_SIDE:
             raise FormatError(f"{name} is {side}, not in 1 .. {MAX_SIDE}", offset=start, field=name)
-    if width * height > MAX_PIXELS:
-        text = f"{width} x {height} is more than {MAX_PIXELS} pixels"
-        raise FormatError(text, offset=start, field="height")
+    if width * height > most_pixels:
+        raise FormatError(f"{width} x {height} is more than {most_pixels} pixels", offset=start, field="height")
+    return width, height
+
+
+def _unpack_head(payload: Cursor, max_pixels: int) -> Header:
+    width, height = unpack_sides(payload, MAX_PIXELS)
     model_id = payload.varint("model_id")
     weights_hash = payload.take(WEIGHTS_HASH_BYTES, "weights_hash")
     gain_index = payload.uint(2, "gain_index")
