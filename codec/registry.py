@@ -28,7 +28,7 @@ class Entry:
 
     `former_jpegs` names the model that the encoder may use in its place for pictures that were JPEGs before. A model of
     `one_rate` was trained for it and has no quality to choose; of a `lossless` one, decoded pictures are what they were
-    made of. A `moving` one is for the frames of clips (`video`), and no picture is coded with it.
+    made of. `intra` names the model of intra frames of one that is for the frames of clips, and codes no picture.
     """
 
     wire_id: int
@@ -39,7 +39,7 @@ class Entry:
     former_jpegs: str | None = None
     one_rate: bool = False
     lossless: bool = False
-    moving: bool = False
+    intra: str | None = None
 
     def __post_init__(self) -> None:
         # The digits become part of a file name and of an address: nothing else may come in with them.
@@ -50,6 +50,11 @@ class Entry:
     def weights(self) -> str:
         """What identifies the weights in files, hexadecimal."""
         return self.sha256[:_DIGITS]
+
+    @property
+    def moving(self) -> bool:
+        """Whether it is for the frames of clips."""
+        return self.intra is not None
 
     @property
     def full_name(self) -> str:
@@ -114,10 +119,18 @@ MODELS = (
     Entry(
         9,
         "video",
-        "979ddaeaacf79cd111e327e3c5270ad6ebf3531915d0e60361e4030907d22490",
+        "11e2ea73cc09b2de0c2f898ee10fbab797e70c1e40586ded986ae32487dc61b5",
         "shipped",
-        "frames of clips, predicted from the one before; intra frames are base's",
-        moving=True,
+        "frames of clips, predicted from others; intra frames are base's",
+        intra="base",
+    ),
+    Entry(
+        10,
+        "tinyvideo",
+        "d3bb499bc1553d0264961bd74900bd1f8bd2048b351dbe0d698b3d29887bf6d7",
+        "shipped",
+        "for tests only: frames of clips",
+        intra="tiny",
     ),
 )
 RETIRED = (
@@ -141,6 +154,14 @@ RETIRED = (
         "539ebb52a9d31e82c3dfbe3b228387af5b27f66a8868c1a457b69429ce1d3d46",
         "retired",
         "the base of lcodec 0.4 to 0.7",
+    ),
+    Entry(
+        9,
+        "video",
+        "979ddaeaacf79cd111e327e3c5270ad6ebf3531915d0e60361e4030907d22490",
+        "retired",
+        "the video of lcodec 0.11",
+        intra="base",
     ),
 )
 
@@ -197,4 +218,5 @@ def _with_weights(model: Entry, weights: str) -> Entry:
     for entry in (*MODELS, *RETIRED):
         if entry.wire_id == model.wire_id and entry.weights == weights:
             return entry
-    return Entry(model.wire_id, model.name, weights, "unlisted", "unknown to this version of lcodec")
+    about = "unknown to this version of lcodec"
+    return Entry(model.wire_id, model.name, weights, "unlisted", about, intra=model.intra)

@@ -19,10 +19,11 @@ _PRIOR_SYMBOLS = 200.0
 class RowCounter:
     """Counts symbols by table row, in the place of a `coder.RowCoder` that writes them."""
 
-    def __init__(self, rows: Rows, first_row: int, symmetric: bool = True) -> None:
-        """symmetric: a symbol and its negative count as one half each."""
+    def __init__(self, rows: Rows, first_row: int, symmetric: bool = True, skewed: range = range(0)) -> None:
+        """symmetric: a symbol and its negative count as one half each, but for rows that are `skewed`."""
         self.first_row = first_row
         self._symmetric = symmetric
+        self._skewed = skewed
         self._rows = rows
         self._counts = [np.zeros(frequencies.size) for frequencies in rows.frequencies]
         self._pending = [np.zeros(frequencies.size) for frequencies in rows.frequencies]
@@ -34,7 +35,7 @@ class RowCounter:
             values = symbols[row == r].astype(np.int64)
             inside = values[np.abs(values) <= bound]
             counted = np.bincount(inside + bound, minlength=2 * bound + 2).astype(np.float64)
-            if self._symmetric:
+            if self._symmetric and r not in self._skewed:
                 counted[:-1] = (counted[:-1] + counted[-2::-1]) / 2
             counted[-1] = values.size - inside.size
             self._pending[r] += counted

@@ -20,14 +20,14 @@ Out = TypeVar("Out")
 
 
 def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.device) -> list[Out]:
-    """`work` of every item, as many at a time as torch has threads on a CPU, each with one.
+    """`work` of every item, as many at a time as `hands` says, each in a thread that has one.
 
-    On other devices, or in one of these threads already, one after the other, at once.
+    With one, one after the other, at once, here.
     """
     items = list(items)
-    if device.type != "cpu" or getattr(_HERE, "worker", False):
+    threads = hands(device)
+    if threads == 1 and (device.type != "cpu" or getattr(_HERE, "hands", 0) == 1):
         return [work(item) for item in items]
-    threads = torch.get_num_threads()
     inference = torch.is_inference_mode_enabled()  # a thread does not know by itself
     waiting, turn = list(enumerate(items))[::-1], Lock()
     results: dict[int, Out] = {}
@@ -59,12 +59,14 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.dev
     return [results[index] for index in range(len(items))]
 
 
-def beside(work: Callable[[], Out], device: torch.device) -> "Future[Out]":
-    """Begin work beside what this thread does, in one more thread of the same kind, piece after piece in this order.
+def beside(work: Callable[[], Out], device: torch.device, lane: int = 0, lanes: int = 1) -> "Future[Out]":
+    """Begin work beside what this thread does, in a lane: a thread that does piece after piece in this order.
 
-    On other devices, in one of these threads, or where torch has one thread, it is done at once, here.
+    lanes: how many are in use, which share the hands of this thread; the first ones get what is over. Where there are
+    not as many, the work is done at once, here.
     """
-    if hands(device) == 1:
+    most = hands(device)
+    if most < max(2, lanes):
         done: Future[Out] = Future()
         try:
             done.set_result(work())
@@ -72,37 +74,39 @@ def beside(work: Callable[[], Out], device: torch.device) -> "Future[Out]":
             done.set_exception(error)
         return done
     inference = torch.is_inference_mode_enabled()
+    share = (most + lanes - 1 - lane) // lanes
 
     def go() -> Out:
+        _HERE.hands = share
         with torch.inference_mode(inference):
             return work()
 
     with _LOCK:
-        if not _BESIDE:
-            _BESIDE.append(_new_pool(1))
-        return _BESIDE[0].submit(go)
+        while len(_LANES) <= lane:
+            _LANES.append(_new_pool(1))
+    return _LANES[lane].submit(go)
 
 
 def hands(device: torch.device) -> int:
-    """How many pieces of work `in_threads` does at a time."""
-    return 1 if device.type != "cpu" or getattr(_HERE, "worker", False) else torch.get_num_threads()
+    """How many pieces of work `in_threads` does at a time: as many as torch has threads, or as this thread may use."""
+    return 1 if device.type != "cpu" else getattr(_HERE, "hands", 0) or torch.get_num_threads()
 
 
 @contextmanager
 def all_here() -> Iterator[None]:
     """Within, this thread does all work itself, so that what watches a thread sees it."""
-    before = getattr(_HERE, "worker", False)
-    _HERE.worker = True
+    before = getattr(_HERE, "hands", 0)
+    _HERE.hands = 1
     try:
         yield
     finally:
-        _HERE.worker = before
+        _HERE.hands = before
 
 
-_HERE = local()
+_HERE = local()  # `hands`: of this thread, if they are not all that torch has
 _LOCK = Lock()
 _POOLS: list[ThreadPoolExecutor] = []  # the last one is in use
-_BESIDE: list[ThreadPoolExecutor] = []  # of one thread, once it is needed
+_LANES: list[ThreadPoolExecutor] = []  # of one thread each, once they are needed
 
 
 def _pool(least: int) -> ThreadPoolExecutor:
@@ -121,7 +125,7 @@ def _new_pool(count: int) -> ThreadPoolExecutor:
     ready = Barrier(count + 1)
 
     def begin() -> None:
-        _HERE.worker = True
+        _HERE.hands = 1
         torch.set_num_threads(1)
         torch.get_num_threads()  # a thread takes the number over when it first asks
         ready.wait()

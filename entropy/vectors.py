@@ -1,4 +1,4 @@
-"""Motion vectors as symbols: from a thin grid to the full one, each from its neighbours on the thinner grid.
+"""Motion as symbols: from a thin grid to the full one, each vector from its neighbours on the thinner grid.
 
 Every vector is predicted by the middle of four that are known, component by component, and how much these differ says
 how wide the distribution of the difference is: its row of a table, counted on clips. All of it is integers, a few
@@ -23,54 +23,102 @@ from .exchange import Symbols
 from .tables import Rows, integer_row
 
 Vectors = npt.NDArray[np.int32]
+Modes = npt.NDArray[np.int32]
+Used = npt.NDArray[np.bool_]
 
 LIMIT = 2**13  # of a component, in quarter pixels
 _FIRST_STRIDE = 8
 _SPREADS = (0, 1, 2, 4, 8, 16, 32)  # a row for what is at most so much, and one for the rest
 _LEVELS = 3
 _SEEN = 3  # what the difference of the other component says: none, one, more
-ROW_COUNT = 1 + _LEVELS * (len(_SPREADS) + 1) * (1 + _SEEN)
+VECTOR_ROWS = 1 + _LEVELS * (len(_SPREADS) + 1) * (1 + _SEEN)
+FIELDS = 3  # kinds of fields with rows of their own: to the only reference, to the earlier of two, to the later
+MODE_ROW = FIELDS * VECTOR_ROWS
+ROW_COUNT = MODE_ROW + 1 + 25
 _BOUND = 64
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _CROSS = ((0, -1), (0, 1), (-1, 0), (1, 0))
 
 
 class Coding(Protocol):
-    """One side of the coder: what codes differences (n,) by their rows (n,), which count from 0, and returns them."""
+    """One side of the coder: what codes symbols (n,) by their rows (n,), which count from 0, and returns them."""
 
     def __call__(self, row: npt.NDArray[np.int16], wanted: Symbols | None, /) -> Symbols: ...
 
 
-def encode_vectors(vectors: Vectors, coding: Coding) -> None:
-    """Vectors (2, h, w), of (y, x)."""
-    _walk(vectors.copy(), coding, True)
-
-
-def decode_vectors(size: tuple[int, int], coding: Coding) -> Vectors:
-    """Vectors (2, h, w) of (h, w) = size."""
-    vectors = np.zeros((2, *size), np.int32)
-    _walk(vectors, coding, False)
+def encode_vectors(vectors: Vectors, coding: Coding, used: Used | None = None) -> Vectors:
+    """Vectors (2, h, w), of (y, x). Of those that are not used (h, w) nothing is coded: they come back as predicted."""
+    vectors = vectors.copy()
+    _walk_vectors(vectors, coding, True, used)
     return vectors
 
 
-def _walk(vectors: Vectors, coding: Coding, known: bool) -> None:
-    first = vectors[:, ::_FIRST_STRIDE, ::_FIRST_STRIDE]
-    for plane in first:
-        row = np.zeros(plane.size, np.int16)
-        plane[:] = coding(row, plane.reshape(-1).astype(np.int16) if known else None).reshape(plane.shape)
+def decode_vectors(size: tuple[int, int], coding: Coding, used: Used | None = None) -> Vectors:
+    """Vectors (2, h, w) of (h, w) = size."""
+    vectors = np.zeros((2, *size), np.int32)
+    _walk_vectors(vectors, coding, False, used)
+    return vectors
+
+
+def encode_modes(modes: Modes, coding: Coding) -> None:
+    """Modes (h, w), each -1, 0 or 1."""
+    _walk_modes(modes[None].astype(np.int32), coding, True)
+
+
+def decode_modes(size: tuple[int, int], coding: Coding) -> Modes:
+    """Modes (h, w) = size."""
+    modes = np.zeros((1, *size), np.int32)
+    _walk_modes(modes, coding, False)
+    found: Modes = modes[0]
+    return found
+
+
+def _walk_vectors(vectors: Vectors, coding: Coding, known: bool, used: Used | None) -> None:
+    if used is None:
+        used = np.ones(vectors.shape[1:], bool)
+    thin = (slice(None, None, _FIRST_STRIDE),) * 2
+    for plane in vectors:
+        plane[thin] = _coded(plane[thin].reshape(-1), 0, np.zeros(plane[thin].size, np.intp), used[thin].reshape(-1),
+                             coding, known).reshape(plane[thin].shape)  # fmt: skip
     for group in _groups(vectors.shape[1], vectors.shape[2]):
         around = group.around(vectors)  # (4, 2, n)
         predicted = _middle(around)
         spread = (around.max(0) - around.min(0)).sum(0)
         context = group.level * (len(_SPREADS) + 1) + np.searchsorted(_SPREADS, spread)
+        there = used[group.rows, group.columns]
         seen = np.zeros_like(context)
         for axis in (0, 1):
             row = 1 + (context if not axis else (1 + seen) * (_LEVELS * (len(_SPREADS) + 1)) + context)
             own = vectors[axis][group.rows, group.columns]
-            wanted = (own - predicted[axis]).astype(np.int16) if known else None
-            difference = coding(row.astype(np.int16), wanted).astype(np.int32)
-            vectors[axis][group.rows, group.columns] = np.clip(predicted[axis] + difference, -LIMIT, LIMIT)
-            seen = np.minimum(np.abs(difference), _SEEN - 1)
+            values = _coded(own, predicted[axis], row, there, coding, known)
+            vectors[axis][group.rows, group.columns] = values
+            seen = np.minimum(np.abs(values - predicted[axis]), _SEEN - 1)
+
+
+def _coded(
+    values: Vectors, predicted: Vectors | int, row: npt.NDArray[np.intp], used: Used, coding: Coding, known: bool
+) -> Vectors:
+    """Values (n,) after coding; where they are not used, as predicted."""
+    difference = np.zeros(values.shape, np.int32)
+    if used.any():
+        wanted = (values - predicted)[used].astype(np.int16) if known else None
+        difference[used] = coding(row[used].astype(np.int16), wanted)
+    coded: Vectors = np.clip(predicted + difference, -LIMIT, LIMIT)
+    return coded
+
+
+def _walk_modes(modes: Vectors, coding: Coding, known: bool) -> None:
+    """Each by how many of its four neighbours are 1, and how many -1."""
+    thin = modes[0, ::_FIRST_STRIDE, ::_FIRST_STRIDE]
+    row = np.full(thin.size, MODE_ROW, np.int16)
+    thin[:] = coding(row, thin.reshape(-1).astype(np.int16) if known else None).reshape(thin.shape)
+    for group in _groups(modes.shape[1], modes.shape[2]):
+        around = group.around(modes)[:, 0]
+        ones, others = ((around == mode).sum(0) for mode in (1, -1))
+        row = (MODE_ROW + 1 + 5 * ones + others).astype(np.int16)
+        own = modes[0][group.rows, group.columns]
+        modes[0][group.rows, group.columns] = coding(row, own.astype(np.int16) if known else None)
+    np.clip(modes, -1, 1, out=modes)  # a damaged file may hold anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +168,8 @@ def laplacian_rows() -> Rows:
     scales = [8.0]
     for other in (1.0, 0.5, 1.0, 2.0):
         scales += [other * (0.3 + 0.4 * s) for _ in range(_LEVELS) for s in (*_SPREADS, 64)]
+    scales *= FIELDS
     values = np.abs(np.arange(-_BOUND, _BOUND + 1))
     mass = [np.append(np.exp(-values / scale), np.exp(-_BOUND / scale)) for scale in scales]
+    mass += [np.array([0.1, 1.0, 0.1, 1e-4])] * (ROW_COUNT - MODE_ROW)
     return Rows(tuple(integer_row(m.astype(np.float64)) for m in mass))

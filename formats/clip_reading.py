@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from .clip_container import FULL, GREY, HALF_WIDTH, HALVED, Picture
+from .clip_records import FULL, GREY, HALF_WIDTH, HALVED, Picture
 from .errors import FormatError, LcodecError, UnsupportedError
 
 if TYPE_CHECKING:

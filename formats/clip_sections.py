@@ -16,6 +16,7 @@ REPEAT = 0x04
 END = 0x05
 INDEX = 0x06
 TRACKS = 0x07
+BETWEEN = 0x08
 COMMENT = 0x81
 
 SYNC = b"\x8bLVI"  # what the payload of every INTRA section begins with

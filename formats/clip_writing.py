@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import numpy as np
 
-from .clip_container import FULL, GREY, HALF_WIDTH, HALVED, ClipHead, Picture
 from .clip_reading import GBR_MATRIX, Planes
+from .clip_records import FULL, GREY, HALF_WIDTH, HALVED, ClipHead, Picture
 from .errors import LcodecError
 
 if TYPE_CHECKING:

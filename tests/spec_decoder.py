@@ -24,23 +24,36 @@ MASKED = ((0, 4, 2, 4), (4, 3, 4, 3), (2, 4, 1, 4), (4, 3, 4, 3))
 
 def symbols_of(model_file, steps, gain_index, height_px, width_px):
     """(list of int16 symbols of each step, their crc32) from a model file's bytes and the STEP payloads."""
-    header = json.loads(model_file[8 : 8 + int.from_bytes(model_file[:8], "little")])
-    about = json.loads(header["__metadata__"]["lcodec"])
-    config, first_row = about["config"], about["first_row"]
-    t = {k.removeprefix("prior."): v.astype(np.int64) for k, v in load(model_file).items() if v.dtype.kind in "iu"}
-    ends = np.cumsum(t["rows.sizes"])
-    rows = [t["rows.entries"][end - size : end] for end, size in zip(ends, t["rows.sizes"], strict=True)]
+    config, first_row, t, rows = stored(model_file)
     h, w = -(-height_px // 16), -(-width_px // 16)
     found = []
 
     def code(step, row):
-        symbols = step_symbols(steps[step], rows, first_row, row)
+        payload = steps[step]
+        assert payload or (row < first_row).all()
+        symbols = group_symbols(RangeDecoder(payload), rows, first_row, row)
         found.append(symbols)
         return symbols
 
     if config.get("transform") == "gdn":
         hyperprior(config, t, code, h, w)
         return found, crc_of(found)
+    latents(config, t, code, gain_index, h, w)
+    return found, crc_of(found)
+
+
+def stored(model_file):
+    """Section 13: config, first_row, the integer tensors and the rows of a model file."""
+    header = json.loads(model_file[8 : 8 + int.from_bytes(model_file[:8], "little")])
+    about = json.loads(header["__metadata__"]["lcodec"])
+    t = {k.removeprefix("prior."): v.astype(np.int64) for k, v in load(model_file).items() if v.dtype.kind in "iu"}
+    ends = np.cumsum(t["rows.sizes"])
+    rows = [t["rows.entries"][end - size : end] for end, size in zip(ends, t["rows.sizes"], strict=True)]
+    return about["config"], about["first_row"], t, rows
+
+
+def latents(config, t, code, gain_index, h, w, past=None):
+    """Sections 14 to 17: y with 5 binary places, of symbols that `code` gives. past: what CLIP-SPEC 7 adds."""
     shape = (config["hyper"], -(-h // 4), -(-w // 4))
     mean, log_scale = (
         np.broadcast_to(table(t[name], gain_index)[:, None, None], shape).reshape(-1)
@@ -50,7 +63,8 @@ def symbols_of(model_file, steps, gain_index, height_px, width_px):
     x = pointwise(t, "enter", clamp16(32 * z) if config["schedule"] != "factorised" else 0 * z)
     x = block(t, "coarse", shuffle(x))
     x = shuffle(pointwise(t, "split", x))[:, :h, :w]
-    hyper = block(t, "fine", clamp16(x + table(t["quality.table"], gain_index)[:, None, None]))
+    x = clamp16(x + table(t["quality.table"], gain_index)[:, None, None])
+    hyper = block(t, "fine", x if past is None else clamp16(x + past))
 
     channels = config["latents"]
     when, grid, first, last = schedule_of(config["schedule"], channels, h, w)
@@ -66,7 +80,7 @@ def symbols_of(model_file, steps, gain_index, height_px, width_px):
         if config.get("transform") == "jpeg":
             mean = 32 * ((mean + 16) // 32)
         y[own, :: grid[s], :: grid[s]][mask] = 32 * code(s + 1, row_of(log_scale)) + mean
-    return found, crc_of(found)
+    return y
 
 
 def schedule_of(name, channels, h, w):
@@ -215,14 +229,10 @@ def hyperprior(config, t, code, h, w):
     code(1, row)
 
 
-def step_symbols(payload, rows, first_row, row):
+def group_symbols(coder, rows, first_row, row):
     """Section 17."""
     symbols = np.zeros(row.size, np.int64)
     order = [n for n in np.argsort(row, kind="stable") if row[n] >= first_row]
-    if not order:
-        assert payload == b""
-        return symbols
-    coder = RangeDecoder(payload)
     escaped = []
     for n in order:
         entries = rows[row[n]]

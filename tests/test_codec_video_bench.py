@@ -10,7 +10,7 @@ from clips import moving_frames, write_clip
 from lcodec.codec.evaluation.video_bench import Point, find_clips, percents
 from lcodec.codec.evaluation.video_codecs import Clip, codecs_named
 from lcodec.codec.evaluation.video_metrics import MOST_DB, frame_scores
-from lcodec.formats.clip_container import HALVED, Picture
+from lcodec.formats.clip_records import HALVED, Picture
 
 
 def test_scores_are_what_they_are_by_hand():

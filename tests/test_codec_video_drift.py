@@ -30,7 +30,7 @@ def test_96_frames_on_several_machines(tmp_path):
     if not os.path.exists(path):
         pytest.skip("needs LCODEC_DATA")
     with ClipSource(path, CLIP) as source, (tmp_path / "a.lcv").open("wb") as file:
-        ClipCodec("cpu").encode(source, file, 50)
+        ClipCodec(device="cpu").encode(source, file, 50)
     decoded = []
     for number, (environment, threads) in enumerate(MACHINES.values()):
         target = tmp_path / f"{number}.npy"

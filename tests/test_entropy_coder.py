@@ -83,7 +83,9 @@ def test_extreme_symbols_escape(rows):
 def test_an_independent_decoder_reads_the_same(rows):
     symbols, row = sample(np.random.default_rng(7), 3000, 2)
     payload = RowCoder(rows, 2).push(symbols, row)
-    assert np.array_equal(spec_decoder.step_symbols(payload, rows.frequencies, 2, row), symbols)
+    assert np.array_equal(
+        spec_decoder.group_symbols(spec_decoder.RangeDecoder(payload), rows.frequencies, 2, row), symbols
+    )
 
 
 def test_size_is_that_of_the_ideal_code(rows):

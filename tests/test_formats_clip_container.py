@@ -5,20 +5,13 @@ from fractions import Fraction
 
 import pytest
 
-from lcodec.formats.clip_container import (
-    MAGIC,
-    ClipEnd,
-    ClipHead,
-    ClipReader,
-    ClipWriter,
-    FrameUnit,
-    Lost,
-    ModelName,
-    Picture,
-    Tracks,
-    read_index,
-)
-from lcodec.formats.clip_sections import INTRA, PREDICTED, REPEAT, SYNC
+from lcodec.formats import clip_sections
+from lcodec.formats.clip_kinds import MAGIC
+from lcodec.formats.clip_order import Slot, group_slots
+from lcodec.formats.clip_reader import ClipReader, read_index
+from lcodec.formats.clip_records import ClipEnd, ClipHead, FrameUnit, Gap, ModelName, Picture, Tracks
+from lcodec.formats.clip_sections import BETWEEN, INTRA, PREDICTED, REPEAT, SYNC
+from lcodec.formats.clip_writer import ClipWriter
 from lcodec.formats.errors import CutError, FormatError, UnsupportedError
 from lcodec.formats.sections import pack_section
 
@@ -31,23 +24,37 @@ HEAD = ClipHead(
     ModelName(300, b"abcdefgh"),
     3,
 )
-KINDS = (INTRA, PREDICTED, REPEAT, PREDICTED, INTRA, PREDICTED, INTRA, PREDICTED)
-TIMES = (-5, -4, 0, 70000, 70001, 70002, 2**40, 2**40 + 7)
+# As coded: kind, number, time, references.
+FRAMES = (
+    (INTRA, 0, -5, ()),
+    (PREDICTED, 3, 70000, (0,)),
+    (BETWEEN, 1, -4, (0, 3)),
+    (REPEAT, 2, 0, (1,)),
+    (INTRA, 4, 70001, ()),
+    (REPEAT, 5, 70002, (4,)),
+    (INTRA, 6, 2**40, ()),
+    (PREDICTED, 7, 2**40 + 7, (6,)),
+)
+AFTER = {0: range(4), 4: range(4, 6), 6: range(6, 8)}  # an intra frame, and those that hang on it
 
 
-def written(kinds=KINDS, finish=True, data=b"payload"):
+def written(data=b"payload"):
     file = io.BytesIO()
     writer = ClipWriter(file, HEAD)
-    for n, (kind, time) in enumerate(zip(kinds, TIMES, strict=True)):
+    for n, (kind, number, time, references) in enumerate(FRAMES):
         if n == 2:
             writer.tracks(b"sound")
-        if kind == REPEAT:
-            writer.repeat(time)
-        else:
-            put = writer.intra if kind == INTRA else writer.predicted
-            put(time, 100 * n, 0xDEADBEE0 + n, data + bytes([n]))
-    if finish:
-        writer.finish(9)
+        rest = 100 * number, 0xDEADBEE0 + number, data + bytes([number])
+        match kind:
+            case clip_sections.INTRA:
+                writer.intra(time, *rest)
+            case clip_sections.PREDICTED:
+                writer.predicted(number - references[0] - 1, time, *rest)
+            case clip_sections.BETWEEN:
+                writer.between(time, *rest)
+            case clip_sections.REPEAT:
+                writer.repeat(time)
+    writer.finish(9)
     return file.getvalue()
 
 
@@ -64,18 +71,13 @@ def test_what_is_written_is_read():
     reader = ClipReader(io.BytesIO(data))
     assert reader.head == HEAD
     found = list(reader.units())
-    assert [u.kind for u in found if isinstance(u, FrameUnit)] == list(KINDS)
-    assert [u.time for u in found if isinstance(u, FrameUnit)] == list(TIMES)
-    assert [u.gain_index for u in found if isinstance(u, FrameUnit) and u.kind != REPEAT] == [
-        0,
-        100,
-        300,
-        400,
-        500,
-        600,
-        700,
-    ]
-    assert found[1].data == b"payload\x01" and found[1].symbols_crc == 0xDEADBEE1
+    there = [u for u in found if isinstance(u, FrameUnit)]
+    assert [(u.kind, u.number, u.time, u.references) for u in there] == list(FRAMES)
+    assert [u.level for u in there] == [0, 0, 1, 2, 0, 0, 0, 0]
+    for unit in there:
+        wanted = (0, 0, b"") if unit.kind == REPEAT else (100 * unit.number, 0xDEADBEE0 + unit.number)
+        assert (unit.gain_index, unit.symbols_crc) == wanted[:2]
+        assert unit.data == (b"" if unit.kind == REPEAT else b"payload" + bytes([unit.number]))
     assert [u.data for u in found if isinstance(u, Tracks)] == [b"sound"]
     assert isinstance(found[-1], ClipEnd) and (found[-1].frames, found[-1].duration) == (8, 9)
     assert reader.offset == len(data)
@@ -90,7 +92,7 @@ def test_units_come_as_soon_as_they_are_there():
         def read(self, count=-1):
             return super().read(1)
 
-    cut = data[: data.index(b"payload\x01") + len(b"payload\x01") + 4]
+    cut = data[: data.index(b"payload\x03") + len(b"payload\x03") + 4]
     reader = ClipReader(Trickle(cut)).units()
     assert [next(reader).number, next(reader)] == [0, second]
     with pytest.raises(CutError):
@@ -105,13 +107,13 @@ def test_index_and_going_to_a_frame():
     for frame, first in ((0, 0), (3, 0), (4, 4), (5, 4), (7, 6)):
         reader = ClipReader(io.BytesIO(data))
         reader.skip_to(frame)
-        assert frames(reader.units()) == list(range(first, 8))
+        assert reader.first == first and sorted(frames(reader.units())) == list(range(first, 8))
     assert read_index(io.BytesIO(data[:-1])) == [] and read_index(io.BytesIO(b"")) == []
 
 
 def test_every_cut_is_known_and_what_came_before_is_kept():
     data = written()
-    ends = [data.index(b"payload" + bytes([n])) + 12 for n in range(8) if KINDS[n] != REPEAT]
+    ends = [data.index(b"payload" + bytes([number])) + 12 for kind, number, _, _ in FRAMES if kind != REPEAT]
     for size in range(len(data)):
         with pytest.raises(FormatError):
             units(data[:size])
@@ -135,12 +137,11 @@ def test_a_changed_byte_costs_no_more_than_up_to_the_next_intra_frame(change):
             units(bytes(damaged))
         found = units(bytes(damaged), salvage=True)
         kept = set(frames(found))
-        group = sum(place >= start for start in starts) - 1
-        own = [range(0, 4), range(4, 6), range(6, 8)][group]
+        own = [AFTER[number] for number, start in first if place >= start][-1]
         assert set(range(8)) - kept <= set(own), place
-        told = {n for unit in found if isinstance(unit, Lost) for n in range(unit.first, unit.end)}
-        # Of the last group nobody says any more how many there were.
-        assert told == set(range(8)) - kept or (group == 2 and any(isinstance(u, Lost) for u in found)), place
+        ends = [unit.end for unit in found if isinstance(unit, Gap)]
+        # Of the last group nobody says any more how many there were, if END is damaged.
+        assert ends == [own.stop] or (own.stop == 8 and ends == [None]) or (kept == set(range(8)) and not ends), place
 
 
 def test_a_false_sync_in_a_payload_is_no_frame():
@@ -150,25 +151,57 @@ def test_a_false_sync_in_a_payload_is_no_frame():
     assert set(range(4, 8)) <= set(frames(units(bytes(damaged), salvage=True)))
 
 
+def written_so(*calls):
+    """What a writer says to calls of its methods, each a name and arguments before gain_index."""
+    writer = ClipWriter(io.BytesIO(), HEAD)
+    for name, *arguments in calls:
+        getattr(writer, name)(*arguments, *(() if name in ("repeat", "finish") else (0, 0, b"")))
+
+
 @pytest.mark.parametrize(
-    ("kinds", "message"),
-    [((PREDICTED,), "first frame is an intra frame"), ((REPEAT,), "first frame is an intra frame")],
+    ("calls", "message"),
+    [
+        ((("predicted", 0, 0),), "first frame is an intra frame"),
+        ((("repeat", 0),), "first frame is an intra frame"),
+        ((("between", 0),), "first frame is an intra frame"),
+        ((("intra", 5), ("repeat", 5)), "times must rise"),
+        ((("intra", 5), ("intra", 4)), "times must rise"),
+        ((("intra", 5), ("predicted", 0, 5)), "times must rise"),
+        ((("intra", 5), ("predicted", 1, 9), ("between", 9)), "times must rise"),
+        ((("intra", 5), ("predicted", 1, 9), ("between", 5)), "times must rise"),
+        ((("intra", 5), ("predicted", 1, 9), ("repeat", 9)), "times must rise"),
+        ((("intra", 0), ("between", 9)), "has all its frames"),
+        ((("intra", 0), ("predicted", 1, 9), ("between", 3), ("between", 4)), "has all its frames"),
+        ((("intra", 0), ("predicted", 1, 9), ("intra", 10)), "frame 1 of the group before"),
+        ((("intra", 0), ("predicted", 3, 9), ("predicted", 0, 10)), "frame 2 of the group before"),
+        ((("intra", 0), ("predicted", 3, 9), ("between", 4), ("finish", 1)), "ends where frame 1"),
+        ((("intra", 0), ("predicted", 8, 9)), "at most 8"),
+        ((("intra", 2**63),), "at most"),
+    ],
 )
-def test_writer_wants_an_intra_frame_first(kinds, message):
-    writer = ClipWriter(io.BytesIO(), HEAD)
+def test_frames_that_cannot_come(calls, message):
     with pytest.raises(ValueError, match=message):
-        writer.repeat(0) if kinds == (REPEAT,) else writer.predicted(0, 0, 0, b"")
+        written_so(*calls)
 
 
-def test_times_rise():
-    writer = ClipWriter(io.BytesIO(), HEAD)
-    writer.intra(5, 0, 0, b"")
-    with pytest.raises(ValueError):
-        writer.repeat(5)
+@pytest.mark.parametrize("length", range(1, 9))
+def test_groups_are_coded_from_their_ends(length):
+    slots = list(group_slots(10, length))
+    assert sorted(slot.frame for slot in slots) == list(range(11, 11 + length))
+    assert slots[0] == Slot(10 + length, (10,), 0)
+    done = {10}
+    for slot in slots:
+        assert set(slot.references) <= done
+        if slot.level:
+            first, last = slot.references
+            assert first < slot.frame < last and abs((slot.frame - first) - (last - slot.frame)) <= 1
+            assert not any(first < n < last for n in done)
+        done.add(slot.frame)
+    assert max(slot.level for slot in slots) <= 3
 
 
 def head_with(payload):
-    signature = MAGIC + bytes((1, 0))
+    signature = MAGIC + bytes((2, 0))
     return signature + pack_section(1, payload, before=signature)
 
 
@@ -176,17 +209,17 @@ def head_with(payload):
     ("data", "error", "message"),
     [
         (b"", FormatError, "not an lcodec clip"),
-        (b"\x8bLC\n\x01\x00", FormatError, "not an lcodec clip"),
+        (b"\x8bLC\n\x02\x00", FormatError, "not an lcodec clip"),
         (MAGIC, CutError, "cut"),
-        (MAGIC + b"\x02\x00", UnsupportedError, "version 2"),
-        (MAGIC + b"\x01\x00", CutError, "cut"),
+        (MAGIC + b"\x01\x00", UnsupportedError, "version 1"),
+        (MAGIC + b"\x02\x00", CutError, "cut"),
         (head_with(b"\x00\x01"), FormatError, "width is 0"),
         (head_with(b"\xff\xff\x03\xff\xff\x03"), FormatError, "more than"),
         (head_with(b"\x10\x10\x08\x07\x02\x02\x02\x00"), UnsupportedError, "not known"),
         (head_with(b"\x10\x10\x11\x01\x02\x02\x02\x00"), UnsupportedError, "not known"),
         (head_with(b"\x10\x10\x08\x01\x02\x02\x02\x00\x00\x01"), FormatError, "time base|varint|cut"),
         (head_with(b"\x10\x10\x08\x01\x02\x02\x02\x00\x01\x00"), FormatError, "time_base is 1/0"),
-        (MAGIC + b"\x01\x00\x02\xff\xff\xff\xff\x0f", FormatError, "at most"),
+        (MAGIC + b"\x02\x00\x02\xff\xff\xff\xff\x0f", FormatError, "at most"),
     ],
 )
 def test_beginnings_that_are_none(data, error, message):
@@ -202,7 +235,8 @@ def test_a_limit_of_ones_own():
 @pytest.mark.parametrize(
     ("section", "error", "message"),
     [
-        (pack_section(PREDICTED, b"\x01\x00\x00" + bytes(4)), FormatError, "before any INTRA"),
+        (pack_section(PREDICTED, b"\x00\x01\x00\x00" + bytes(4)), FormatError, "first frame is an intra frame"),
+        (pack_section(BETWEEN, b"\x01\x00\x00" + bytes(4)), FormatError, "first frame is an intra frame"),
         (pack_section(0x1F, b""), UnsupportedError, "unknown critical"),
         (pack_section(INTRA, b"abcd"), FormatError, "does not begin"),
         (pack_section(INTRA, SYNC + b"\x05" + bytes(14)), FormatError, "frame 5 where 0"),
@@ -210,7 +244,7 @@ def test_a_limit_of_ones_own():
     ],
 )
 def test_sections_that_are_wrong(section, error, message):
-    start = len(written(KINDS, finish=False)) and written()[: read_index(io.BytesIO(written()))[0][1]]
+    start = written()[: read_index(io.BytesIO(written()))[0][1]]
     with pytest.raises(error, match=message):
         units(start + section)
 
@@ -219,7 +253,7 @@ def test_unknown_ancillary_sections_are_skipped_if_they_are_whole():
     data = written()
     place = read_index(io.BytesIO(data))[1][1]
     extra = pack_section(0x9F, b"whatever")
-    assert frames(units(data[:place] + extra + data[place:])) == list(range(8))
+    assert sorted(frames(units(data[:place] + extra + data[place:]))) == list(range(8))
     damaged = extra[:-1] + bytes([extra[-1] ^ 1])
     with pytest.raises(FormatError, match="damaged"):
         units(data[:place] + damaged + data[place:])

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from clips import moving_frames, packets, samples_of, seconds_of, write_clip
 
-from lcodec.formats.clip_container import FULL, GREY, HALF_WIDTH, HALVED, ClipHead, ModelName, Picture
 from lcodec.formats.clip_kinds import HEAD_BYTES, looks_like_clip
 from lcodec.formats.clip_reading import ClipFrame, ClipSource
+from lcodec.formats.clip_records import FULL, GREY, HALF_WIDTH, HALVED, ClipHead, ModelName, Picture
 from lcodec.formats.clip_writing import WRITABLE_SUFFIXES, ClipSink, PngSink, check_clip_output
 from lcodec.formats.errors import FormatError, LcodecError, UnsupportedError
 from lcodec.formats.pictures import read_picture

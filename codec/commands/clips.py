@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from ...formats.clip_kinds import HEAD_BYTES, MAGIC, looks_like_clip
+from ...formats.clip_order import MAX_GROUP
 from ...formats.errors import FormatError
 from ...formats.files import first_bytes, open_input
 from .arguments import positive, say, start_torch
@@ -15,7 +16,7 @@ from .sizes import parse_bitrate
 _SUFFIX = ".lcv"
 _SAY_SECONDS = 10.0
 # Options of encode that only pictures have, and what they are when not given.
-_OF_PICTURES = {"bpp": None, "psnr": None, "ssim": None, "model": "base", "effort": 0, "tile": None, "comment": None,
+_OF_PICTURES = {"bpp": None, "psnr": None, "ssim": None, "effort": 0, "tile": None, "comment": None,
                 "strip": False, "server": None}  # fmt: skip
 _OF_PICTURES_DECODED = {"region": None, "onnx": None, "server": None}
 
@@ -24,6 +25,13 @@ def add_clip_encoding(encode: argparse.ArgumentParser) -> None:
     clips = encode.add_argument_group("clips")
     clips.add_argument("--clip", action="store_true", help="the input is a clip, whatever its bytes and names say")
     clips.add_argument("--gop", type=positive, metavar="N", help="an intra frame every N frames at least (default 120)")
+    clips.add_argument(
+        "--group",
+        type=int,
+        choices=range(1, MAX_GROUP + 1),
+        metavar="N",
+        help=f"frames that are coded together, 1 to {MAX_GROUP} (default {MAX_GROUP}); 1 for no delay",
+    )
 
 
 def add_bitrate(wanted: argparse._MutuallyExclusiveGroup) -> None:
@@ -43,7 +51,7 @@ def add_clip_decoding(decode: argparse.ArgumentParser) -> None:
 
 def is_clip_to_encode(options: argparse.Namespace) -> bool:
     """By what the user says, the name of the output, and the first bytes of the input."""
-    if options.clip or options.gop is not None or options.bitrate is not None:
+    if options.clip or any(value is not None for value in (options.gop, options.group, options.bitrate)):
         return True
     return options.output.lower().endswith(_SUFFIX) or looks_like_clip(first_bytes(options.input, HEAD_BYTES))
 
@@ -59,20 +67,28 @@ def encode_clip(options: argparse.Namespace) -> None:
     start_torch(options, 0)
     from ..video.api import ClipWanted
     from ..video.api import encode_clip as encode
+    from ..video.clip_codec import DEFAULT_MODEL
     from ..video.encoder import DEFAULT_PERIOD
 
-    wanted = ClipWanted(options.quality, options.size, options.bitrate, options.gop or DEFAULT_PERIOD)
+    wanted = ClipWanted(
+        options.quality,
+        options.size,
+        options.bitrate,
+        options.gop or DEFAULT_PERIOD,
+        options.group or MAX_GROUP,
+        options.model or DEFAULT_MODEL,
+    )
     coded, notes = encode(options.input, options.output, wanted, options.device, options.force, _Told("coded"))
     for note in notes:
         say(f"note: {note}")
     speed = f", {8 * coded.file_bytes / coded.seconds / 1000:.1f} kbit/s" if coded.seconds else ""
-    say(f"{len(coded.kinds)} frames, {coded.file_bytes} bytes{speed}")
+    say(f"{len(coded.frames)} frames, {coded.file_bytes} bytes{speed}")
 
 
 def decode_clip(options: argparse.Namespace) -> None:
     _refuse(options, _OF_PICTURES_DECODED, "decode")
     start_torch(options, 0)
-    from ...formats.clip_container import DEFAULT_MAX_FRAME_PIXELS
+    from ...formats.clip_records import DEFAULT_MAX_FRAME_PIXELS
     from ..video.api import decode_clip as decode
 
     done = decode(
@@ -119,11 +135,12 @@ def clip_info(options: argparse.Namespace) -> None:
 
 def verify_clip(options: argparse.Namespace) -> None:
     start_torch(options, 0)
-    from ...formats.clip_container import ClipReader
-    from ..video.api import clip_codec
+    from ...formats.clip_reader import ClipReader
+    from ..video.api import clip_codec_of
 
     with open_input(options.input) as file:
-        count = clip_codec(options.device).verify(ClipReader(file))
+        reader = ClipReader(file)
+        count = clip_codec_of(reader.head, options.device).verify(reader)
     print(f"ok: sections and symbols of {count} frames match their checksums")
 
 

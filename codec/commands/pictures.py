@@ -32,6 +32,8 @@ from .clips import (
 )
 from .sizes import parse_size
 
+_DEFAULT_MODEL = "base"
+
 
 def add_picture_verbs(verbs: Verbs) -> None:
     encode = verbs.add("encode", _encode, "compress a picture or a clip")
@@ -47,7 +49,7 @@ def add_picture_verbs(verbs: Verbs) -> None:
     wanted.add_argument("--psnr", type=float, metavar="DB", help="the lowest quality with so many decibels")
     wanted.add_argument("--ssim", type=float, help="the lowest quality with such an SSIM, below 1")
     add_bitrate(wanted)
-    encode.add_argument("-m", "--model", default="base", help="see `lcodec models` (default base)")
+    encode.add_argument("-m", "--model", help="see `lcodec models` (default base, of clips video)")
     encode.add_argument("--effort", type=int, default=0, help="0 to 9: smaller files for more time (default 0)")
     encode.add_argument(
         "--tile",
@@ -108,7 +110,7 @@ def _encode(options: argparse.Namespace) -> None:
     names = ("quality", "effort", "tile", "comment", "strip")
     job = EncodeJob(target=Target(**target) if target else None, **{name: getattr(options, name) for name in names})
     if options.server:
-        done = encode_by(options.server, job, options.model, data)
+        done = encode_by(options.server, job, options.model or _DEFAULT_MODEL, data)
     else:
         done = job.run(data, lambda: _codec(options), partial(start_torch, options))
     _finish(options, done)
@@ -117,7 +119,7 @@ def _encode(options: argparse.Namespace) -> None:
 def _codec(options: argparse.Namespace) -> "Codec":
     from ..api import codec
 
-    return codec(options.model, options.device)
+    return codec(options.model or _DEFAULT_MODEL, options.device)
 
 
 def _finish(options: argparse.Namespace, done: Done) -> None:

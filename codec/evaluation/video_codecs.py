@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ...formats.clip_container import ClipReader, Picture
+from ...formats.clip_reader import ClipReader
 from ...formats.clip_reading import ClipFrame, ClipSource, Planes
+from ...formats.clip_records import Picture
 from ...formats.clip_writing import pixel_format, video_frame
 from ..video.api import clip_codec
+from ..video.clip_codec import DEFAULT_MODEL
 from ..video.clip_decoding import DecodedFrame
 from ..video.encoder import DEFAULT_PERIOD
 from .anchor_codecs.with_pyav import H264_SEI
@@ -79,7 +81,7 @@ class _FrameSource:
 
 
 def _lcodec(period: int, clip: Clip, quality: float, threads: int) -> CodedClip:
-    codec, file = clip_codec("cpu"), io.BytesIO()
+    codec, file = clip_codec(DEFAULT_MODEL, "cpu"), io.BytesIO()
     with ClipSource(clip.path, clip.path) as opened:
         source: Any = _FrameSource(clip, opened)
         start = time.perf_counter()
@@ -88,7 +90,8 @@ def _lcodec(period: int, clip: Clip, quality: float, threads: int) -> CodedClip:
     file.seek(0)
     start = time.perf_counter()
     planes = [unit.planes for unit in codec.decode(ClipReader(file)) if isinstance(unit, DecodedFrame)]
-    return CodedClip(coded.file_bytes, coded.frame_bytes, planes, encode_s, time.perf_counter() - start)
+    sizes = tuple(frame.bytes for frame in coded.shown())
+    return CodedClip(coded.file_bytes, sizes, planes, encode_s, time.perf_counter() - start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ def video_codecs() -> dict[str, VideoCodec]:
     """All of them by name. Raises ImportError where PyAV is absent, ModelError where our weights are."""
     import av
 
-    ours = clip_codec("cpu")
+    ours = clip_codec(DEFAULT_MODEL, "cpu")
     weights = f"{ours.intra_entry.full_name} {ours.predicted_entry.full_name}"
     own = "defaults, intra period {}, .lcv file"
     found = [

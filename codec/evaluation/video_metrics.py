@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ...formats.clip_container import Picture
 from ...formats.clip_reading import Planes
+from ...formats.clip_records import Picture
 from ..video.planes import FrameShape
 from .metrics import ms_ssim, psnr_db
 

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..video.motion import BLOCK, UNITS
-
 _EDGE = 0.15  # of the radius of what is in front, over which it fades
 
 
@@ -45,38 +43,30 @@ class _Layer:
         return drawn[0]
 
 
-def moving(photographs: list[Tensor], crop: int, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Frames (count, 3, crop, crop) in [0, 1] of two photographs uint8 (H, W, 3), and vectors int64 (count - 1, 2, h,
-    w).
-    """
+def moving(photographs: list[Tensor], crop: int, count: int, rng: np.random.Generator) -> Tensor:
+    """Frames (count, 3, crop, crop) in [0, 1] of two photographs uint8 (H, W, 3)."""
     speed = float(np.exp(rng.uniform(math.log(0.1), math.log(8.0))))
     back, front = (
         _Layer(photograph.permute(2, 0, 1)[None].float() / 255, rng, speed * factor)
         for photograph, factor in zip(photographs, (1.0, float(rng.uniform(0.5, 2.0))), strict=True)
     )
-    pixels = _points(crop, 1)
-    blocks = _points(crop // BLOCK, BLOCK)
+    pixels = _points(crop)
     radius = crop * float(rng.uniform(0.1, 0.35)) * float(rng.random() < 0.6)
     where = complex(*rng.uniform(-0.3, 0.3, 2)) * crop
     start = front.place(torch.tensor(where), 0)
     noise = float(rng.choice([0.0, 0.0, 1.0, 2.5])) / 255
-    frames, vectors = [], []
+    frames = []
     for time in range(count):
         frame = back.draw(pixels, time)
         in_front = _cover(pixels - front.point(start, time), radius)
         if radius:
             frame = torch.lerp(frame, front.draw(pixels, time), in_front)
         frames.append((frame + noise * torch.randn(frame.shape)).clamp(0, 1))
-        if time:
-            moves = [layer.point(layer.place(blocks, time), time - 1) - blocks for layer in (back, front)]
-            covered = _cover(blocks - front.point(start, time), radius) > 0.5
-            move = torch.where(covered, moves[1], moves[0])
-            vectors.append((UNITS * torch.stack([move.real, move.imag])).round().long())
-    return torch.stack(frames), torch.stack(vectors)
+    return torch.stack(frames)
 
 
-def _points(count: int, spacing: int) -> Tensor:
-    line = (torch.arange(count, dtype=torch.float64) - (count - 1) / 2) * spacing
+def _points(count: int) -> Tensor:
+    line = torch.arange(count, dtype=torch.float64) - (count - 1) / 2
     return torch.complex(*torch.meshgrid(line, line, indexing="ij"))
 
 

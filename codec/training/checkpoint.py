@@ -2,9 +2,10 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
@@ -15,6 +16,7 @@ from ..model import Model, tensors_under
 from .recipe import Recipe
 
 _MODEL, _AVERAGE, _OPTIMISER, _META = "model.", "average.", "optimiser.", "lcodec"
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,7 @@ class Checkpoint:
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
         """Read the record. Raises ValueError when the file is no checkpoint of ours."""
-        try:
-            with safe_open(path, "pt") as file:
-                meta: dict[str, Any] = json.loads(file.metadata()[_META])
-            recipe = Recipe.from_dict(meta.pop("recipe"))
-            if not meta.keys() <= {field.name for field in fields(cls)}:
-                raise KeyError("recipe")
-            return cls(recipe, **meta)
-        except (SafetensorError, KeyError, TypeError, OSError) as error:
-            raise ValueError(f"{path} is not a checkpoint: {error}") from None
+        return read_record(path, _META, cls, Recipe.from_dict)
 
     def restore(self, path: Path, model: Model, average: Model, optimiser: Optimizer) -> None:
         """Load in place what `write` stored into the parts of a run of the same recipe."""
@@ -55,6 +49,27 @@ class Checkpoint:
         average.load_state_dict(tensors_under(tensors, _AVERAGE))
         for name, value in _optimiser_tensors(optimiser).items():
             value.copy_(tensors[name])
+
+
+def read_record(
+    path: Path, key: str, kind: Callable[..., Record], recipe: Callable[[dict[str, Any]], object]
+) -> Record:
+    """The record in the header of a checkpoint under a key. Raises ValueError where the file has none of that kind."""
+    try:
+        with safe_open(path, "pt") as file:
+            meta: dict[str, Any] = json.loads(file.metadata()[key])
+        return kind(recipe(meta.pop("recipe")), **meta)
+    except (SafetensorError, KeyError, TypeError, OSError) as error:
+        raise ValueError(f"{path} is not a checkpoint: {error}") from None
+
+
+def has_record(path: Path, key: str) -> bool:
+    """Whether a file is a checkpoint with a record under a key."""
+    try:
+        with safe_open(path, "pt") as file:
+            return key in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
 
 
 def write_whole(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -1,21 +1,14 @@
-"""Clips of any kind into those of `clips`: planes of all frames, and vectors by the search of the encoder."""
+"""Clips of any kind into those of `clips`."""
 
 import hashlib
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from ...formats.clip_container import HALVED
 from ...formats.clip_reading import ClipFrame, ClipSource
-from ..video.motion import Reference
-from ..video.motion_search import search
-from ..video.planes import FrameShape
+from ...formats.clip_records import HALVED
 from .clips import Clip
-
-_BIT_COST = 4.0  # of vectors, as at a middling quality
 
 
 def prepare_clips(paths: list[Path], folder: Path, progress: Callable[[int, int, str], None]) -> int:
@@ -40,16 +33,11 @@ def prepared(path: Path) -> Clip | None:
         if source.picture.depth != 8 or source.picture.chroma != HALVED:
             return None
         frames = [event.planes for event in source.events() if isinstance(event, ClipFrame)]
-        shape = FrameShape.of(source.picture)
     if len(frames) < 2:
         return None
-    luma = [shape.load(planes, torch.device("cpu"))[0] for planes in frames]
-    with torch.inference_mode():
-        vectors = [search(now, then, Reference(then), _BIT_COST)[0] for then, now in pairwise(luma)]
     return Clip(
         path.stem,
         hashlib.sha256(path.read_bytes()).hexdigest(),
         np.stack([planes[0] for planes in frames]),
         np.stack([np.stack(planes[1:]) for planes in frames]),
-        torch.stack(vectors).numpy().astype(np.int16),
     )

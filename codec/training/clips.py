@@ -1,4 +1,4 @@
-"""Clips to train on, prepared: planes of all frames, and the vectors from each to the one before."""
+"""Clips to train on, prepared: the planes of all frames."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from ...datasets.split import is_validation
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """T frames of 4:2:0, 8 bits: luma (T, H, W), chroma (T, 2, H', W'), vectors int16 (T - 1, 2, h, w).
+    """T frames of 4:2:0, 8 bits: luma (T, H, W), chroma (T, 2, H', W').
 
     `digest` is the SHA-256 of the file that it was made of.
     """
@@ -20,17 +20,16 @@ class Clip:
     digest: str
     luma: npt.NDArray[np.uint8]
     chroma: npt.NDArray[np.uint8]
-    vectors: npt.NDArray[np.int16]
 
     def write(self, path: Path) -> None:
-        np.savez(path, digest=self.digest, luma=self.luma, chroma=self.chroma, vectors=self.vectors)
+        np.savez(path, digest=self.digest, luma=self.luma, chroma=self.chroma)
 
     @classmethod
     def read(cls, path: Path) -> "Clip":
         """Raises ValueError for a file that is none."""
         try:
             with np.load(path, allow_pickle=False) as parts:
-                return cls(path.stem, str(parts["digest"]), parts["luma"], parts["chroma"], parts["vectors"])
+                return cls(path.stem, str(parts["digest"]), parts["luma"], parts["chroma"])
         except (OSError, KeyError, ValueError) as error:
             raise ValueError(f"{path} is no prepared clip: {error}") from None
 

@@ -6,10 +6,8 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -17,7 +15,7 @@ from ...entropy.float_twin import FLOAT
 from ...entropy.interlaced import Interlaced
 from ...entropy.interlaced_rate import picture_bits
 from ..colour import to_planes
-from .checkpoint import write_whole
+from .checkpoint import has_record, read_record, write_whole
 from .costs import half_pays
 from .crops import Crops
 from .lossless_recipe import LosslessRecipe
@@ -50,12 +48,7 @@ class LosslessCheckpoint:
     @classmethod
     def read(cls, path: Path) -> "tuple[LosslessCheckpoint, Interlaced]":
         """The record and the float network. Raises ValueError when the file is no such checkpoint."""
-        try:
-            with safe_open(path, "pt") as file:
-                meta: dict[str, Any] = json.loads(file.metadata()[_META])
-            record = cls(LosslessRecipe.from_dict(meta.pop("recipe")), **meta)
-        except (SafetensorError, KeyError, TypeError, OSError) as error:
-            raise ValueError(f"{path} is not a checkpoint: {error}") from None
+        record = read_record(path, _META, cls, LosslessRecipe.from_dict)
         network = Interlaced(FLOAT, record.recipe.interlaced)
         network.load_state_dict(load_file(path))
         return record, network.eval()
@@ -63,11 +56,7 @@ class LosslessCheckpoint:
 
 def is_lossless_checkpoint(path: Path) -> bool:
     """Whether a file is a checkpoint of a lossless model."""
-    try:
-        with safe_open(path, "pt") as file:
-            return _META in (file.metadata() or {})
-    except (SafetensorError, OSError):
-        return False
+    return has_record(path, _META)
 
 
 def train_lossless(

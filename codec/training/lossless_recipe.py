@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...entropy.interlaced import InterlacedConfig
-from .recipe import changed, checked
+from .recipe import changed, checked, divided
 
 TABLE = "interlaced"  # by which such a recipe is known
 
@@ -41,11 +41,8 @@ class LosslessRecipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "LosslessRecipe":
-        values = dict(values)
-        sizes = values.pop(TABLE, None)
-        if not isinstance(sizes, dict):
-            raise ValueError(f"a recipe of a lossless model needs an [{TABLE}] table")
-        return cls(InterlacedConfig(**checked(InterlacedConfig, sizes)), **checked(cls, values))
+        sizes, rest = divided(values, TABLE)
+        return cls(InterlacedConfig(**checked(InterlacedConfig, sizes)), **checked(cls, rest))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

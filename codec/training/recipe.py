@@ -62,11 +62,8 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":
-        values = dict(values)
-        model = values.pop("model", None)
-        if not isinstance(model, dict):
-            raise ValueError("a recipe needs a [model] table")
-        return cls(model=ModelConfig(**checked(ModelConfig, model)), **checked(cls, values))
+        sizes, rest = divided(values, "model")
+        return cls(model=ModelConfig(**checked(ModelConfig, sizes)), **checked(cls, rest))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -86,6 +83,14 @@ def changed(path: Path, changes: Sequence[str], table: str) -> dict[str, Any]:
         sizes = values.get(table, {}) | extra.pop(table, {})
         values |= extra | {table: sizes}
     return values
+
+
+def divided(values: dict[str, Any], table: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of a table of a recipe, and all others. Raises ValueError where there is no such table."""
+    sizes = values.get(table)
+    if not isinstance(sizes, dict):
+        raise ValueError(f"a recipe needs a [{table}] table")
+    return sizes, {key: value for key, value in values.items() if key != table}
 
 
 def checked(kind: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -7,21 +7,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ...formats.clip_order import group_slots
 from ..model import Model, tensors_under
 from ..quality import weight_of
 from ..video.distortion import squared_error
-from ..video.model import FrameModel, motion_sizes
-from .checkpoint import write_whole
+from ..video.model import FrameModel
+from .checkpoint import has_record, read_record, write_whole
 from .clips import Clip
 from .costs import half_pays
-from .streams import COLOURS, Batch, Streams, limited, moved
+from .streams import COLOURS, LEVEL_QUALITY, Batch, Coding, Streams, batch_of, intra_coded, put
 from .update import learning_rate, new_optimiser
 from .video_recipe import VideoRecipe
 
@@ -54,12 +53,7 @@ class VideoCheckpoint:
     @classmethod
     def read(cls, path: Path) -> "tuple[VideoCheckpoint, FrameModel]":
         """The record and the averaged float model. Raises ValueError when the file is no such checkpoint."""
-        try:
-            with safe_open(path, "pt") as file:
-                meta: dict[str, Any] = json.loads(file.metadata()[_META])
-            record = cls(VideoRecipe.from_dict(meta.pop("recipe")), **meta)
-        except (SafetensorError, KeyError, TypeError, OSError) as error:
-            raise ValueError(f"{path} is not a checkpoint: {error}") from None
+        record = read_record(path, _META, cls, VideoRecipe.from_dict)
         model = FrameModel(record.recipe.model)
         model.load_state_dict(tensors_under(load_file(path), _AVERAGE))
         return record, model.eval()
@@ -67,11 +61,7 @@ class VideoCheckpoint:
 
 def is_video_checkpoint(path: Path) -> bool:
     """Whether a file is a checkpoint of a model of predicted frames."""
-    try:
-        with safe_open(path, "pt") as file:
-            return _META in (file.metadata() or {})
-    except (SafetensorError, OSError):
-        return False
+    return has_record(path, _META)
 
 
 def train_video(
@@ -182,31 +172,26 @@ def frame_costs(model: FrameModel, recipe: VideoRecipe, batch: Batch) -> tuple[T
 def validate(model: FrameModel, intra: Model, recipe: VideoRecipe, held_out: Sequence[Clip]) -> float:
     """Mean log of the loss over predicted frames of held-out clips, all qualities side by side."""
     quality = torch.tensor(_QUALITIES)
-    weight = weight_of(quality, (recipe.lambda_low, recipe.lambda_high))
-    logs = []
+    side, logs = _VALIDATION_SIDE, []
     for clip in held_out:
-        side = _VALIDATION_SIDE
-        luma, chroma = (torch.from_numpy(part[:_VALIDATION_FRAMES].copy()).float() for part in (clip.luma, clip.chroma))
-        luma, chroma = luma[:, None, None, :side, :side], chroma[:, None, :, : side // 2, : side // 2]
-        vectors = torch.from_numpy(clip.vectors[:, :, : side // 16, : side // 16]).long()
+        end = min(len(clip.luma), _VALIDATION_FRAMES) - 1
+        group = min(4, end)
+        slots = [*group_slots(0, group), *(slot for n in range(group, end) for slot in group_slots(n, 1))]
+        luma = torch.from_numpy(clip.luma[:_VALIDATION_FRAMES, None, :side, :side].copy())
+        chroma = torch.from_numpy(clip.chroma[:_VALIDATION_FRAMES, :, : side // 2, : side // 2].copy())
         count = len(quality)
-        y_hat, _, _ = intra.code(COLOURS.to_rgb(luma[0], chroma[0]).expand(count, -1, -1, -1), quality)
-        planes = limited(intra.transforms.synthesis(y_hat, quality))
-        still, last = y_hat, torch.zeros_like(y_hat)
-        for n in range(1, len(luma)):
-            move = vectors[n - 1][None].expand(count, -1, -1, -1)
-            batch = Batch(
-                luma[n].expand(count, -1, -1, -1),
-                chroma[n].expand(count, -1, -1, -1),
-                COLOURS.to_rgb(*moved(*planes, move)),
-                still,
-                last,
-                motion_sizes(move).float(),
-                quality,
-            )
+        first = luma[:1].float().expand(count, -1, -1, -1), chroma[:1].float().expand(count, -1, -1, -1)
+        shown, y_hat = intra_coded(intra, first, quality)
+        codings = [
+            Coding(luma, chroma, q, list(slots), y_hat[n, None], {0: (shown[0][n, None], shown[1][n, None])})
+            for n, q in enumerate(_QUALITIES)
+        ]
+        for slot in slots:
+            batch = batch_of(codings, [min(1.0, max(0.0, q + LEVEL_QUALITY[slot.level] / 100)) for q in _QUALITIES])
             bpp, error, rgb_hat, last = frame_costs(model, recipe, batch)
-            planes = limited(rgb_hat)
+            weight = weight_of(batch.quality, (recipe.lambda_low, recipe.lambda_high))
             logs.append((weight * error + bpp).log())
+            put(codings, rgb_hat, last)
     return float(torch.stack(logs).mean())
 
 

@@ -10,7 +10,7 @@ from ..model import ModelConfig
 from ..quality import LAMBDAS
 from ..transforms.stride import STRIDE
 from ..video.distortion import CHROMA_SHARE
-from .recipe import changed, checked
+from .recipe import changed, checked, divided
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,8 @@ class VideoRecipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "VideoRecipe":
-        values = dict(values)
-        model = values.pop("model", None)
-        if not isinstance(model, dict):
-            raise ValueError("a recipe needs a [model] table")
-        return cls(model=ModelConfig(**checked(ModelConfig, model)), **checked(cls, values))
+        sizes, rest = divided(values, "model")
+        return cls(model=ModelConfig(**checked(ModelConfig, sizes)), **checked(cls, rest))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -12,8 +12,9 @@ from ..registry import by_name
 from ..weights_cache import find_weights
 from .clips import read_clips
 from .loop import Session
-from .video import VideoCheckpoint, begun_with, train_video
+from .video import begun_with, train_video
 from .video_recipe import VideoRecipe
+from .video_start import read_video_start
 from .warm_start import read_start
 
 _LEAST_SIDE = 200  # of a photograph that a camera moves over
@@ -26,14 +27,14 @@ def run_video_training(
     """Raises ValueError for a bad recipe, folder, start or budget, before anything is trained."""
     recipe = VideoRecipe.read(recipe_path, changes)
     if session.resume or session.pause_minutes is not None:
-        raise ValueError("a model of predicted frames is trained in one run; go on with --start CHECKPOINT")
+        raise ValueError("a model of predicted frames is trained in one run; go on with --start FILE")
     if clips is None:
         raise ValueError("name the folder that `lcodec data prepare-clips` made: --clips DIR")
     if checkpoint.exists():
         raise ValueError(f"{checkpoint} exists; name another")
     kept, held_out = read_clips(clips)
     intra, _ = read_start(find_weights(by_name(recipe.intra)))
-    start = begun_with(intra, recipe) if session.start is None else VideoCheckpoint.read(session.start)[1]
+    start = begun_with(intra, recipe) if session.start is None else read_video_start(session.start)
     if start.transforms.config != recipe.model:
         raise ValueError("the start has other sizes than the recipe")
     pictures = _pictures(data) if recipe.synthetic else []

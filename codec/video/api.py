@@ -8,13 +8,17 @@ from functools import lru_cache
 from os import PathLike, fspath
 from typing import BinaryIO, Protocol
 
-from ...formats.clip_container import DEFAULT_MAX_FRAME_PIXELS, ClipEnd, ClipReader, Lost, Tracks
+from ...formats.clip_order import MAX_GROUP
+from ...formats.clip_reader import ClipReader
 from ...formats.clip_reading import ClipSource, Planes
+from ...formats.clip_records import DEFAULT_MAX_FRAME_PIXELS, ClipEnd, ClipHead, Tracks
 from ...formats.clip_writing import ClipSink, PngSink, check_clip_output
+from ...formats.errors import UnsupportedError
 from ...formats.files import growing_output, open_input, whole_output, write_output
 from ..codec import Device
-from .clip_codec import DEFAULT_QUALITY, ClipCodec, Coded, Progress
-from .clip_decoding import DecodedFrame
+from ..registry import by_file
+from .clip_codec import DEFAULT_MODEL, DEFAULT_QUALITY, ClipCodec, Coded, Progress
+from .clip_decoding import DecodedFrame, Lost
 from .encoder import DEFAULT_PERIOD
 from .rate_control import RateControl
 
@@ -24,22 +28,34 @@ _COPY_BYTES = 2**20
 
 
 @lru_cache(maxsize=2)
-def clip_codec(device: Device) -> ClipCodec:
-    """The models, loaded once."""
-    return ClipCodec(device)
+def clip_codec(model: str, device: Device, intra: str | None = None) -> ClipCodec:
+    """As `ClipCodec`, loaded once."""
+    return ClipCodec(model, device, intra)
+
+
+def clip_codec_of(head: ClipHead, device: Device) -> ClipCodec:
+    """That of the models that a file names. Raises UnsupportedError, ModelError."""
+    predicted, intra = (by_file(name.id, name.weights_hash).full_name for name in (head.predicted, head.intra))
+    try:
+        return clip_codec(predicted, device, intra)
+    except ValueError as error:
+        raise UnsupportedError(f"the clip names another kind of model: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class ClipWanted:
     """How a clip is to be coded: `quality`, or the best within `size` bytes of file or `bits_per_second`.
 
-    `period`: frames from one intra frame to the next, at most.
+    `period`: frames from one intra frame to the next, at most. `group`: frames that are coded together, at most; with
+    1, each is written as soon as it is read. `model` is that of predicted frames, which has its own for intra frames.
     """
 
     quality: float | None = None
     size: int | None = None
     bits_per_second: float | None = None
     period: int = DEFAULT_PERIOD
+    group: int = MAX_GROUP
+    model: str = DEFAULT_MODEL
 
     def __post_init__(self) -> None:
         if sum(value is not None for value in (self.quality, self.size, self.bits_per_second)) > 1:
@@ -69,12 +85,13 @@ def encode_clip(
     """
     wanted = wanted or ClipWanted()
     path, name = fspath(source), fspath(target)
-    codec = clip_codec(device)
+    codec = clip_codec(wanted.model, device)
     with growing_output(name, overwrite) as file:
         if wanted.size is None and wanted.bits_per_second is None:
             quality = DEFAULT_QUALITY if wanted.quality is None else wanted.quality
             with open_input(path) as data, ClipSource(path if path != "-" else data, _shown(path)) as clip:
-                return codec.encode(clip, file, quality, wanted.period, progress=progress), clip.notes
+                coded = codec.encode(clip, file, quality, wanted.period, progress=progress, group=wanted.group)
+                return coded, clip.notes
         with _searchable(path) as data:
             return _to_size(codec, data, _shown(path), file, wanted, progress)
 
@@ -84,7 +101,7 @@ def _to_size(
 ) -> tuple[Coded, list[str]]:
     """Passes until the file is small enough: the second is, mostly."""
     with ClipSource(data, name) as clip:
-        first = codec.first_pass(clip, wanted.period, progress)
+        first = codec.first_pass(clip, wanted.period, wanted.group, progress)
         notes, seconds = clip.notes, first.seconds
     limit = wanted.size if wanted.size is not None else (wanted.bits_per_second or 0) * seconds / 8
     aim = float(limit)
@@ -92,7 +109,12 @@ def _to_size(
         data.seek(0)
         with _spool() as attempt, ClipSource(data, name) as clip:
             coded = codec.encode(
-                clip, attempt, period=wanted.period, control=RateControl(first, aim), progress=progress
+                clip,
+                attempt,
+                period=wanted.period,
+                control=RateControl(first, aim),
+                progress=progress,
+                group=wanted.group,
             )
             if coded.file_bytes <= limit:
                 attempt.seek(0)
@@ -155,7 +177,7 @@ def decode_clip(
         reader = ClipReader(data, max_pixels)
         if frames is not None:
             reader.skip_to(frames.start)
-        decoded = stack.enter_context(closing(clip_codec(device).decode(reader, salvage)))
+        decoded = stack.enter_context(closing(clip_codec_of(reader.head, device).decode(reader, salvage)))
         if suffix == ".png":
             sink: Sink = PngSink(name, reader.head, lambda path, png: write_output(path, png, overwrite))
         elif name == "-":
@@ -170,7 +192,8 @@ def decode_clip(
 def clip_frames(source: str | PathLike[str], device: Device = "auto", salvage: bool = False) -> Iterator[DecodedFrame]:
     """The frames of an .lcv file, one by one. Raises as `decode_clip`."""
     with open_input(fspath(source)) as data:
-        for unit in clip_codec(device).decode(ClipReader(data), salvage):
+        reader = ClipReader(data)
+        for unit in clip_codec_of(reader.head, device).decode(reader, salvage):
             if isinstance(unit, DecodedFrame):
                 yield unit
 

@@ -4,20 +4,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import BinaryIO
 
-from ...formats.clip_container import (
-    FULL,
-    GREY,
-    HALF_WIDTH,
-    HALVED,
-    ClipEnd,
-    ClipReader,
-    FrameUnit,
-    Lost,
-    ModelName,
-    Tracks,
-)
+from ...formats.clip_reader import ClipReader
 from ...formats.clip_reading import GBR_MATRIX
-from ...formats.clip_sections import INTRA, PREDICTED, REPEAT
+from ...formats.clip_records import FULL, GREY, HALF_WIDTH, HALVED, ClipEnd, FrameUnit, Gap, ModelName, Tracks
+from ...formats.clip_sections import BETWEEN, INTRA, PREDICTED, REPEAT
 from ..registry import by_file
 
 _CHROMA = {GREY: "grey", HALVED: "4:2:0", HALF_WIDTH: "4:2:2", FULL: "4:4:4"}
@@ -52,8 +42,8 @@ def clip_info(file: BinaryIO) -> ClipInfo:
     """Reads all sections. Raises as `ClipReader`; what is damaged is left out."""
     reader = ClipReader(file)
     head = reader.head
-    kinds = {INTRA: 0, PREDICTED: 0, REPEAT: 0}
-    frame_bytes = track_bytes = gain_sum = lost = 0
+    kinds = {INTRA: 0, PREDICTED: 0, BETWEEN: 0, REPEAT: 0}
+    frame_bytes = track_bytes = gain_sum = count = 0
     first = last = None
     end: ClipEnd | None = None
     for unit in reader.units(salvage=True):
@@ -62,22 +52,23 @@ def clip_info(file: BinaryIO) -> ClipInfo:
                 kinds[unit.kind] += 1
                 frame_bytes += len(unit.data)
                 gain_sum += unit.gain_index
-                first, last = unit.time if first is None else first, unit.time
+                first, last = unit.time if first is None else first, max(unit.time, last or unit.time)
+                count = max(count, unit.number + 1)
             case Tracks():
                 track_bytes += len(unit.data)
-            case Lost():
-                lost += unit.end - unit.first
+            case Gap():
+                count = max(count, unit.end or 0)
             case ClipEnd():
-                end = unit
+                end, count = unit, unit.frames
     shown = Fraction((last or 0) - (first or 0) + (end.duration if end else 0)) * head.time_base
-    coded = kinds[INTRA] + kinds[PREDICTED]
+    coded = sum(kinds.values()) - kinds[REPEAT]
     size = reader.offset
     picture = head.picture
     gbr = picture.matrix == GBR_MATRIX and picture.chroma == FULL
     return ClipInfo(
         width=picture.width,
         height=picture.height,
-        frames=sum(kinds.values()) + lost,
+        frames=count,
         intra_frames=kinds[INTRA],
         repeated_frames=kinds[REPEAT],
         seconds=float(shown),

@@ -3,7 +3,7 @@
 exact networks, and rows counted on clips that it was trained with.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,7 @@ from ...entropy.convert import to_exact
 from ...entropy.exchange import Symbols
 from ...entropy.fitting import RowCounter
 from ...entropy.tables import Rows, gaussian_rows
-from ...entropy.vectors import laplacian_rows
-from ..codec import gain_index_of
+from ...entropy.vectors import MODE_ROW, ROW_COUNT, laplacian_rows
 from ..coding_model import CodingModel
 from ..model_file import unpack_model
 from ..registry import by_name
@@ -23,15 +22,16 @@ from ..training.clips import Clip, read_clips
 from ..training.video import VideoCheckpoint
 from ..weights_cache import read_weights
 from .colour import Colours
-from .frame_coder import FrameCoder, State
+from .encoder import ClipEncoder
+from .frame_coder import FrameCoder
 from .model_file import load_predicted, pack_predicted
-from .motion_cost import bit_cost
 from .planes import FrameShape
 from .predicted_model import PredictedModel
 
-_QUALITIES = (5.0, 25.0, 50.0, 75.0, 95.0)
-_CLIPS = 10
-_FRAMES = 3
+_QUALITIES = (5.0, 30.0, 60.0, 90.0)
+_CLIPS = 5
+_GROUPS = (8, 4, 8, 2)  # of the clips in turn
+_FRAMES = 9
 _CPU = torch.device("cpu")
 
 
@@ -67,30 +67,25 @@ def export_predicted(checkpoint: Path, first_row: int, clips: Path) -> tuple[byt
 
 def _fitted(coding: PredictedModel, start: Rows, intra: CodingModel, clips: Sequence[Clip]) -> Rows:
     """Rows for what the model codes of some clips, at all qualities alike."""
-    counter = RowCounter(start, coding.coder.first_row)
+    modes = range(coding.motion_row + MODE_ROW, coding.motion_row + ROW_COUNT)
+    counter = RowCounter(start, coding.coder.first_row, skewed=modes)
     real, coding.coder = coding.coder, _CountingCoder(counter)  # type: ignore[assignment]
     for quality in _QUALITIES:
-        gain_index = gain_index_of(quality)
-        for clip in clips:
-            for _ in coded_states(FrameCoder(intra, coding, shape_of(clip)), clip, gain_index, _FRAMES):
-                pass
+        for n, clip in enumerate(clips):
+            _code(FrameCoder(intra, coding, shape_of(clip)), clip, quality, _GROUPS[n % len(_GROUPS)])
         counter.weigh()
     coding.coder = real
     return counter.fitted()
 
 
+def _code(coder: FrameCoder, clip: Clip, quality: float, group: int) -> None:
+    encoder = ClipEncoder(coder, lambda: quality, group=group, skips=False)
+    for luma, chroma in zip(clip.luma[:_FRAMES], clip.chroma[:_FRAMES], strict=True):
+        for _ in encoder.put(coder.shape.load((luma, chroma[0], chroma[1]), coder.device)):
+            pass
+    for _ in encoder.finish():
+        pass
+
+
 def shape_of(clip: Clip) -> FrameShape:
     return FrameShape(clip.luma.shape[1], clip.luma.shape[2], Colours())
-
-
-def coded_states(coder: FrameCoder, clip: Clip, gain_index: int, count: int) -> Iterator[tuple[int, State]]:
-    """Bytes and state after each of the first frames of a clip, one quality for all."""
-    state: State | None = None
-    for luma, chroma in zip(clip.luma[:count], clip.chroma[:count], strict=True):
-        planes = coder.shape.load((luma, chroma[0], chroma[1]), coder.device)
-        if state is None:
-            coded = coder.encode_intra(planes, gain_index)
-        else:
-            coded = coder.encode_predicted(planes, state, gain_index, bit_cost(gain_index))
-        state = coded.state
-        yield len(coded.data), state

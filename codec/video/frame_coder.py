@@ -1,67 +1,67 @@
-"""Frames to bytes and back: an intra frame by the model of still pictures, others predicted from the one before.
+"""Frames to bytes and back: an intra frame by the model of still pictures, others predicted from one or two of them.
 
 ```
-samples ─► vectors (search) ─► prediction ─► latents ─► bytes ─► latents ─► samples of the decoder ─► next frame
+samples ─► motion (search) ─► prediction ─► latents ─► bytes ─► latents ─► samples of the decoder ─► other frames
 ```
-What a decoder keeps from frame to frame is a `State`: decoded latents, which are exact and which probabilities follow
-from, and the samples that it shows, which are not quite. So the symbols of frames can be decoded before any of their
-samples are drawn.
+A decoder keeps two things of a frame: decoded latents, which are exact and which probabilities follow from, and the
+samples that it shows, which are not quite. So the symbols of frames can be decoded before any of their samples are
+drawn.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from ...entropy.fixed import MEAN_BITS
 from ...entropy.frame_stream import FrameReader, FrameWriter, LatentPlanes
-from ...entropy.past import Earlier
+from ...entropy.past import Earlier, last_of
+from ...entropy.vectors import VECTOR_ROWS, Modes, Vectors
 from ..coding_model import CodingModel
+from .mixture import FIRST, SECOND, Motion, Prediction, predicted, references_of
 from .model import motion_sizes
-from .motion import Reference, predict_planes
-from .motion_search import search
+from .motion_search import motion_between
 from .planes import FrameShape
 from .predicted_model import PredictedModel
 
 Planes = tuple[Tensor, Tensor]  # luma (1, 1, H, W) and chroma (1, 2, H', W'), padded: see `FrameShape`
+_PREPARED = 2  # frames whose samples between pixels are kept
+# Of two fields of vectors: which rows they have, and in which mode they are not used.
+_UNUSED_WHERE = ((1, SECOND), (2, FIRST))
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Exact latents (1, M, h, w): of the last intra frame, and of the last frame where it was predicted."""
+    """Exact latents (1, M, h, w) of the last intra frame, and of the last frame since then of each level."""
 
     intra: Tensor
-    last: Tensor | None
+    last: Mapping[int, Tensor] = field(default_factory=dict)
+
+    def earlier(self, level: int, motion: Motion) -> Earlier:
+        """What is known before a frame of a level."""
+        return Earlier(self.intra, last_of(self.last, level, self.intra), motion_sizes(motion).to(self.intra.dtype))
+
+    def after(self, level: int, y_hat: Tensor) -> "Known":
+        return Known(self.intra, {**self.last, level: y_hat})
 
 
 @dataclass(frozen=True, slots=True)
 class Symbols:
-    """A frame whose symbols are decoded: its latents, its vectors where it is predicted, what the next one needs."""
+    """A frame whose symbols are decoded: its latents, its motion where it is predicted, what is known after it."""
 
     y_hat: Tensor
-    vectors: Tensor | None
+    motion: Motion | None
     crc: int
     known: Known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """The samples of a frame, not rounded: what is shown, and what the next one is predicted from."""
+    """The samples of a frame, not rounded: what is shown, and what others are predicted from."""
 
     planes: Planes
-
-    def references(self) -> tuple[Reference, Reference, Reference]:
-        """Each plane with samples between pixels."""
-        luma, chroma = self.planes
-        return Reference(luma), Reference(chroma[:, :1]), Reference(chroma[:, 1:])
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What there is after a frame."""
-
-    known: Known
-    shown: Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,82 +70,109 @@ class CodedFrame:
 
     data: bytes
     symbols_crc: int
-    state: State
+    known: Known
+    shown: Shown
 
 
 class FrameCoder:
-    """Codes frames of one shape. Holds no state between calls."""
+    """Codes frames of one shape. Holds nothing between calls but samples between pixels, of frames that it is given."""
 
     def __init__(self, intra: CodingModel, predicted: PredictedModel, shape: FrameShape) -> None:
         self.intra, self.predicted, self.shape = intra, predicted, shape
         self.device = predicted.device
+        self._references = lru_cache(_PREPARED)(lambda shown: references_of(shown.planes))
 
     @torch.inference_mode()
     def encode_intra(self, planes: Planes, gain_index: int) -> CodedFrame:
         pixels = self.shape.colours.to_rgb(*planes)[0].permute(1, 2, 0) * 255
         y, z = self.intra.latents(pixels, gain_index)
-        writer = FrameWriter(self.intra.coder, _on_host(y, z))
-        y_hat = self.intra.prior.walk(gain_index, self.shape.latents, writer, self.device)
-        state = State(Known(y_hat, None), self._draw_intra(y_hat, gain_index))
-        return CodedFrame(writer.bytes(), writer.crc, state)
+        writer = FrameWriter(self.intra.coder)
+        y_hat = self.intra.prior.walk(gain_index, self.shape.latents, writer.latents(_on_host(y, z)), self.device)
+        return CodedFrame(writer.bytes(), writer.crc, Known(y_hat), self._draw_intra(y_hat, gain_index))
 
     @torch.inference_mode()
-    def encode_predicted(self, planes: Planes, before: State, gain_index: int, bit_cost: float) -> CodedFrame:
-        """bit_cost: what a bit of vectors weighs against absolute differences in luminance, in levels of 8 bits."""
+    def encode_predicted(
+        self, planes: Planes, references: Sequence[Shown], known: Known, level: int, gain_index: int, bit_cost: float
+    ) -> CodedFrame:
+        """references: one, or an earlier and a later one.
+
+        bit_cost: what a bit of motion weighs against absolute differences in luminance, in levels of 8 bits.
+        """
         model = self.predicted
-        references = before.shown.references()
         cost = bit_cost * 2.0 ** (self.shape.colours.depth - 8)
-        vectors = search(planes[0], before.shown.planes[0], references[0], cost)
-        predicted = self._prediction(references, vectors)
-        y, z = model.latents(self.shape.colours.to_rgb(*planes), predicted, gain_index)
-        writer = FrameWriter(model.coder, _on_host(y, z))
-        writer.vectors(vectors[0].to(torch.int32).cpu().numpy(), model.vector_row)
-        earlier = _earlier(before.known, vectors)
-        y_hat = model.prior.walk(gain_index, self.shape.latents, writer, self.device, earlier)
-        state = State(Known(before.known.intra, y_hat), self._drawn(y_hat, predicted, gain_index))
-        return CodedFrame(writer.bytes(), writer.crc, state)
+        shown = [reference.planes[0] for reference in references]
+        motion = motion_between(planes[0], shown, [self._references(reference) for reference in references], cost)
+        writer = FrameWriter(model.coder)
+        motion = self._write_motion(writer, motion)
+        prediction = self._prediction(references, motion)
+        y, z = model.latents(self.shape.colours.to_rgb(*planes), prediction, gain_index)
+        exchange = writer.latents(_on_host(y, z))
+        y_hat = model.prior.walk(gain_index, self.shape.latents, exchange, self.device, known.earlier(level, motion))
+        return CodedFrame(
+            writer.bytes(), writer.crc, known.after(level, y_hat), self._drawn(y_hat, prediction, gain_index)
+        )
 
     @torch.inference_mode()
-    def symbols(self, data: bytes, before: Known | None, gain_index: int) -> Symbols:
-        """Decode the exact half of a frame; of an intra frame, without what was before. Raises CoderError."""
-        coder = self.intra.coder if before is None else self.predicted.coder
-        reader = FrameReader(coder, data)
-        if before is None:
-            y_hat = self.intra.prior.walk(gain_index, self.shape.latents, reader, self.device)
-            vectors, known = None, Known(y_hat, None)
-        else:
-            model = self.predicted
-            found = reader.vectors(self.shape.latents, model.vector_row)
-            vectors = torch.from_numpy(found)[None].to(self.device).long()
-            earlier = _earlier(before, vectors)
-            y_hat = model.prior.walk(gain_index, self.shape.latents, reader, self.device, earlier)
-            known = Known(before.intra, y_hat)
+    def intra_symbols(self, data: bytes, gain_index: int) -> Symbols:
+        """Decode the exact half of a frame. Raises CoderError."""
+        reader = FrameReader(self.intra.coder, data)
+        y_hat = self.intra.prior.walk(gain_index, self.shape.latents, reader.latents, self.device)
         reader.finish()
-        return Symbols(y_hat, vectors, reader.crc, known)
+        return Symbols(y_hat, None, reader.crc, Known(y_hat))
 
     @torch.inference_mode()
-    def draw(self, symbols: Symbols, before: Shown | None, gain_index: int) -> Shown:
-        """The other half, in floating point."""
-        if symbols.vectors is None:
-            return self._draw_intra(symbols.y_hat, gain_index)
-        assert before is not None
-        return self._drawn(symbols.y_hat, self._prediction(before.references(), symbols.vectors), gain_index)
+    def predicted_symbols(self, data: bytes, references: int, known: Known, level: int, gain_index: int) -> Symbols:
+        """The same of a frame with so many references."""
+        model = self.predicted
+        reader = FrameReader(model.coder, data)
+        motion = self._read_motion(reader, references)
+        earlier = known.earlier(level, motion)
+        y_hat = model.prior.walk(gain_index, self.shape.latents, reader.latents, self.device, earlier)
+        reader.finish()
+        return Symbols(y_hat, motion, reader.crc, known.after(level, y_hat))
 
-    def _prediction(self, references: tuple[Reference, Reference, Reference], vectors: Tensor) -> Tensor:
-        luma, *chroma = references
-        colours = self.shape.colours
-        return colours.to_rgb(*predict_planes(luma, chroma, vectors, colours.halved))
+    @torch.inference_mode()
+    def draw(self, symbols: Symbols, references: Sequence[Shown], gain_index: int) -> Shown:
+        """The other half, in floating point."""
+        if symbols.motion is None:
+            return self._draw_intra(symbols.y_hat, gain_index)
+        return self._drawn(symbols.y_hat, self._prediction(references, symbols.motion), gain_index)
+
+    def _write_motion(self, writer: FrameWriter, motion: Motion) -> Motion:
+        """Motion as a reader will have it: vectors that no block uses are not coded."""
+        row = self.predicted.motion_row
+        vectors = [field[0].to(torch.int32).cpu().numpy() for field in motion.vectors]
+        if motion.modes is None:
+            return self._motion([writer.vectors(vectors[0], row)])
+        modes = motion.modes[0].to(torch.int32).cpu().numpy()
+        writer.modes(modes, row)
+        fields = [
+            writer.vectors(own, row + n * VECTOR_ROWS, modes != other)
+            for own, (n, other) in zip(vectors, _UNUSED_WHERE, strict=True)
+        ]
+        return self._motion(fields, modes)
+
+    def _read_motion(self, reader: FrameReader, references: int) -> Motion:
+        size, row = self.shape.latents, self.predicted.motion_row
+        if references == 1:
+            return self._motion([reader.vectors(size, row)])
+        modes = reader.modes(size, row)
+        fields = [reader.vectors(size, row + n * VECTOR_ROWS, modes != other) for n, other in _UNUSED_WHERE]
+        return self._motion(fields, modes)
+
+    def _motion(self, vectors: Sequence[Vectors], modes: Modes | None = None) -> Motion:
+        """Of arrays."""
+        fields = tuple(torch.from_numpy(own)[None].to(self.device).long() for own in vectors)
+        return Motion(fields, None if modes is None else torch.from_numpy(modes)[None].to(self.device).long())
+
+    def _prediction(self, references: Sequence[Shown], motion: Motion) -> Prediction:
+        return predicted([self._references(reference) for reference in references], motion, self.shape.colours)
 
     def _draw_intra(self, y_hat: Tensor, gain_index: int) -> Shown:
         return Shown(self.shape.samples(self.intra.rgb(_in_steps(y_hat), gain_index)))
 
-    def _drawn(self, y_hat: Tensor, predicted: Tensor, gain_index: int) -> Shown:
-        return Shown(self.shape.samples(self.predicted.rgb(_in_steps(y_hat), predicted, gain_index)))
-
-
-def _earlier(before: Known, vectors: Tensor) -> Earlier:
-    last = torch.zeros_like(before.intra) if before.last is None else before.last
-    return Earlier(before.intra, last, motion_sizes(vectors).to(before.intra.dtype))
+    def _drawn(self, y_hat: Tensor, prediction: Prediction, gain_index: int) -> Shown:
+        return Shown(self.shape.samples(self.predicted.rgb(_in_steps(y_hat), prediction, gain_index)))
 
 
 def _in_steps(y_hat: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ compensation", 1994), so that a prediction has no edges of blocks.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import torch
@@ -27,9 +27,6 @@ class Reference:
         self.batch, _, self.height, self.width = plane.shape
         self._rows, self._columns = self.height + 2 * _BORDER, self.width + 2 * _BORDER
         self._samples = _phases(plane[:, 0]).flatten(1)  # (B, UNITS * UNITS * rows * columns)
-        y = torch.arange(self.height, device=plane.device)[:, None] + _BORDER
-        x = torch.arange(self.width, device=plane.device) + _BORDER
-        self._places = y * self._columns + x
 
     def steps(self, vectors: Tensor, block: tuple[int, int]) -> Tensor:
         """By how much what vectors (B, 2, h, w) point to lies further in the store: (B, h, w)."""
@@ -41,23 +38,56 @@ class Reference:
         )
         return ((UNITS * y + x) * self._rows + down) * self._columns + across
 
-    def at(self, steps: Tensor) -> Tensor:
-        """Samples (B, H, W), each so many steps (B, H, W) after the pixel at its place."""
-        return self._samples.gather(1, (self._places + steps).flatten(1)).view(steps.shape)
+    def blocks(self, steps: Tensor, block: tuple[int, int], start: tuple[int, int] = (0, 0)) -> Tensor:
+        """Samples (B, h, rows, w, columns) of blocks beside each other, of which the first one begins at `start`, each
+        so many steps (B, h, w) further.
+        """
+        count, height, width = steps.shape
+        y = torch.arange(height * block[0], device=steps.device) + start[0] + _BORDER
+        x = torch.arange(width * block[1], device=steps.device) + start[1] + _BORDER
+        places = (y[:, None] * self._columns + x).view(height, block[0], width, block[1])
+        found = places + steps[:, :, None, :, None]
+        return self._samples.gather(1, found.view(count, -1)).view(found.shape)
 
 
 def predict(reference: Reference, vectors: Tensor, block: tuple[int, int] = (BLOCK, BLOCK)) -> Tensor:
     """The moved plane (B, 1, H, W). vectors: int64 (B, 2, h, w), of (y, x), one for each block of rows and columns."""
     steps = reference.steps(vectors, block)
-    rows = _nearest(reference.height, block[0], steps.shape[1], steps.device)
-    columns = _nearest(reference.width, block[1], steps.shape[2], steps.device)
-    total = torch.zeros(steps.shape[0], reference.height, reference.width, device=steps.device)
-    for row, row_share in rows:
-        of_rows = steps.index_select(1, row)
-        for column, column_share in columns:
-            moved = reference.at(of_rows.index_select(2, column))
-            total.addcmul_(moved, row_share[:, None] * column_share)
-    return total[:, None]
+    start = -block[0] // 2, -block[1] // 2
+    moved = _mixed(steps, block, lambda nearest: reference.blocks(nearest, block, start))
+    return moved[:, :, : reference.height, : reference.width]
+
+
+def spread_over(values: Tensor, block: tuple[int, int]) -> Tensor:
+    """A number of each block (B, h, w) for every pixel, mixed as vectors are: (B, 1, h * rows, w * columns)."""
+    return _mixed(values, block, lambda nearest: nearest[:, :, None, :, None])
+
+
+def _mixed(values: Tensor, block: tuple[int, int], of: Callable[[Tensor], Tensor]) -> Tensor:
+    """(B, 1, h * rows, w * columns): mixtures of what is made of the values (B, h, w) of the four nearest blocks.
+
+    Between the centres of four blocks the four are the same, so pixels come as blocks that are shifted by half of one,
+    (B, h + 1, rows, w + 1, columns), one more each way; outside of the outermost centres two are one.
+    """
+    count, height, width = values.shape
+    padded = _repeated_at_borders(values)
+    total = torch.zeros(count, height + 1, block[0], width + 1, block[1], device=values.device)
+    shares = [(torch.arange(side, device=values.device) + 0.5) / side for side in block]
+    for down in (0, 1):
+        row_share = shares[0] if down else 1 - shares[0]
+        for across in (0, 1):
+            column_share = shares[1] if across else 1 - shares[1]
+            nearest = padded[:, down : down + height + 1, across : across + width + 1]
+            total.addcmul_(of(nearest), row_share[:, None, None] * column_share)
+    whole = total.view(count, 1, (height + 1) * block[0], (width + 1) * block[1])
+    top, left = block[0] // 2, block[1] // 2
+    return whole[:, :, top : top + height * block[0], left : left + width * block[1]]
+
+
+def _repeated_at_borders(values: Tensor) -> Tensor:
+    """(B, h, w) -> (B, h + 2, w + 2)."""
+    rows = torch.cat([values[:, :1], values, values[:, -1:]], 1)
+    return torch.cat([rows[:, :, :1], rows, rows[:, :, -1:]], 2)
 
 
 def predict_planes(
@@ -78,16 +108,6 @@ def _within(whole: Tensor, axis: int, side: int, size: int) -> Tensor:
     shape[axis] = -1
     first = (side * torch.arange(whole.shape[axis], device=whole.device) - side // 2).view(shape)
     return whole.maximum(-_BORDER - first).minimum(size + _BORDER - 2 * side - first)
-
-
-@cache
-def _nearest(size: int, block: int, count: int, device: torch.device) -> tuple[tuple[Tensor, Tensor], ...]:
-    """The two nearest of `count` blocks to each pixel of a line, and their shares in it."""
-    place = (torch.arange(size, device=device) + 0.5) / block - 0.5
-    first = place.floor()
-    share = place - first
-    first = first.long()
-    return (first.clamp(0, count - 1), 1 - share), ((first + 1).clamp(0, count - 1), share)
 
 
 def _phases(plane: Tensor) -> Tensor:

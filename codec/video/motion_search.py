@@ -1,52 +1,111 @@
 """Which vectors to code: a search over whole fields of candidates, block by block the best.
 
-The cost of a vector is the absolute difference over its block and a little around it, and what it takes to code it
-beside its neighbours. First every whole displacement of a coarse copy, then candidates at full size: those of the
+The cost of a vector is the absolute difference over its block, and what it takes to code it
+beside its neighbours. First every whole displacement of coarse copies, then candidates at full size: those of the
 neighbours, and steps around the best so far, ever smaller.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .motion import BLOCK, UNITS, Reference
+from ...entropy.threads import in_threads
+from .mixture import BOTH, FIRST, SECOND, Motion, PlaneReferences
+from .motion import BLOCK, UNITS, Reference, predict
 
-_COARSE = 4  # pixels to one of the coarse copy
-_COARSE_RANGE = 7  # of its pixels, so 28 pixels either way
+# Coarse copies: pixels to one of theirs, of which moves are tried either way, and so many around a block count.
+_COARSE = ((4, 7, 1), (8, 12, 2))
 _MARGIN = 4  # pixels around a block that count too
 _ROUNDS = ((4, 1), (4, 1), (2, 1), (1, 1), (1, 1))  # step of the candidates in quarter pixels, and times
+_TOGETHER = (2, 1)  # the same for two vectors whose mean is to fit
+
+# A number, or one for each frame (B, 1, 1).
+BitCost = float | Tensor
 
 
-def search(current: Tensor, reference_plane: Tensor, reference: Reference, bit_cost: float) -> Tensor:
-    """Vectors int64 (B, 2, h, w) from luminance (B, 1, H, W) to a reference, which is the plane as it is, and prepared.
+def motion_between(
+    current: Tensor, planes: Sequence[Tensor], references: Sequence[PlaneReferences], bit_cost: BitCost
+) -> Motion:
+    """Motion of luminance (B, 1, H, W) from one reference or two, each as it is and prepared.
 
     bit_cost: what a bit weighs against a sum of absolute differences.
     """
-    size = -(-current.shape[2] // BLOCK), -(-current.shape[3] // BLOCK)
-    start = _coarse(current, reference_plane, size, bit_cost)
+    lumas = [luma for luma, _, _ in references]
+    if len(lumas) == 1:
+        return Motion((search(current, planes[0], lumas[0], bit_cost),))
+    return search_two(current, (planes[0], planes[1]), (lumas[0], lumas[1]), bit_cost)
+
+
+def search(current: Tensor, reference_plane: Tensor, reference: Reference, bit_cost: BitCost) -> Tensor:
+    """Vectors int64 (B, 2, h, w) to one reference; arguments as those of `motion_between`."""
+    size = _size(current)
     field = _Field(current, reference, size, bit_cost)
-    zero = torch.zeros_like(start)
-    best = field.better(zero, field.cost(zero), start)
+    zero = torch.zeros(current.shape[0], 2, *size, dtype=torch.int64, device=current.device)
+    best = zero, field.cost(zero)
+    for copy in _COARSE:
+        best = field.better(*best, _coarse(current, reference_plane, size, bit_cost, *copy))
     for step, times in _ROUNDS:
         for _ in range(times):
             best = field.refined(*best, step)
     return best[0]
 
 
+def search_two(
+    current: Tensor, planes: tuple[Tensor, Tensor], references: tuple[Reference, Reference], bit_cost: BitCost
+) -> Motion:
+    """Vectors into two references, and which of them each block uses; arguments as those of `motion_between`.
+
+    Each alone first, then one after the other so that the mean of both fits.
+    """
+    size = _size(current)
+    pairs = zip(planes, references, strict=True)
+    alone = in_threads(lambda pair: search(current, *pair, bit_cost), pairs, current.device)
+    moved = [predict(reference, vectors) for reference, vectors in zip(references, alone, strict=True)]
+    single = [_difference(part, current, size) for part in moved]
+    together = list(alone)
+    for own in (1, 0):
+        # |current - mean| is half of |wanted - own part|.
+        field = _Field(2 * current - moved[1 - own], references[own], size, 2 * bit_cost)
+        best = together[own], field.cost(together[own])
+        for step in _TOGETHER:
+            best = field.refined(*best, step)
+        together[own] = best[0]
+        moved[own] = predict(references[own], together[own])
+    both = _difference((moved[0] + moved[1]) / 2, current, size)
+    costs = [both + bit_cost * (1 + sum(_bits(vectors, vectors) for vectors in together))]
+    costs += [
+        difference + bit_cost * (3 + _bits(vectors, vectors)) for difference, vectors in zip(single, alone, strict=True)
+    ]
+    modes = torch.tensor([BOTH, FIRST, SECOND], device=current.device)[torch.stack(costs).argmin(0)]
+    first, second = (torch.where((modes == BOTH)[:, None], *pair) for pair in zip(together, alone, strict=True))
+    return Motion((first, second), modes)
+
+
+def _size(current: Tensor) -> tuple[int, int]:
+    return -(-current.shape[2] // BLOCK), -(-current.shape[3] // BLOCK)
+
+
+def _difference(predicted: Tensor, current: Tensor, size: tuple[int, int]) -> Tensor:
+    """Sums of absolute differences (B, h, w), a little around each block included."""
+    return _sums((predicted - current).abs()[:, 0], BLOCK, _MARGIN, size)
+
+
 class _Field:
     """Luminance (B, 1, H, W) and where it may come from: costs of vectors, block by block."""
 
-    def __init__(self, current: Tensor, reference: Reference, size: tuple[int, int], bit_cost: float) -> None:
-        self._current, self._reference, self._size, self._bit_cost = current[:, 0], reference, size, bit_cost
-        height, width = current.shape[2:]
-        self._rows = torch.arange(height, device=current.device) // BLOCK
-        self._columns = torch.arange(width, device=current.device) // BLOCK
+    def __init__(self, current: Tensor, reference: Reference, size: tuple[int, int], bit_cost: BitCost) -> None:
+        self._reference, self._bit_cost = reference, bit_cost
+        below, right = (BLOCK * n - side for n, side in zip(size, current.shape[2:], strict=True))
+        whole = F.pad(current, (0, right, 0, below), mode="replicate")
+        self._current = whole.view(-1, size[0], BLOCK, size[1], BLOCK)
 
     def difference(self, vectors: Tensor) -> Tensor:
         """Sums of absolute differences (B, h, w) over every block."""
-        steps = self._reference.steps(vectors, (BLOCK, BLOCK))
-        dense = steps.index_select(1, self._rows).index_select(2, self._columns)
-        return _sums(self._reference.at(dense).sub_(self._current).abs_(), BLOCK, 0, self._size)
+        block = BLOCK, BLOCK
+        found = self._reference.blocks(self._reference.steps(vectors, block), block)
+        return found.sub_(self._current).abs_().sum((2, 4))
 
     def cost(self, vectors: Tensor) -> Tensor:
         return self.difference(vectors) + self._bit_cost * _bits(vectors, vectors)
@@ -71,21 +130,22 @@ class _Field:
         return vectors, cost
 
 
-def _coarse(current: Tensor, plane: Tensor, size: tuple[int, int], bit_cost: float) -> Tensor:
-    """Whole steps of the coarse copy, in quarter pixels."""
-    now, then = (F.avg_pool2d(p, _COARSE, ceil_mode=True, count_include_pad=False) for p in (current, plane))
-    reach = _COARSE_RANGE
+def _coarse(
+    current: Tensor, plane: Tensor, size: tuple[int, int], bit_cost: BitCost, scale: int, reach: int, margin: int
+) -> Tensor:
+    """Whole steps of a coarse copy, in quarter pixels."""
+    now, then = (F.avg_pool2d(p, scale, ceil_mode=True, count_include_pad=False) for p in (current, plane))
     padded = F.pad(then, (reach, reach, reach, reach), mode="replicate")
     height, width = now.shape[2:]
     costs, moves = [], []
     for y in range(-reach, reach + 1):
         for x in range(-reach, reach + 1):
             there = padded[:, 0, reach + y : reach + y + height, reach + x : reach + x + width]
-            sums = _sums((there - now[:, 0]).abs(), BLOCK // _COARSE, 1, size) * _COARSE**2
+            sums = _sums((there - now[:, 0]).abs(), BLOCK // scale, margin, size) * scale**2
             costs.append(sums + bit_cost * 2 * (2 + abs(y) + abs(x)) ** 0.5)
             moves.append((y, x))
     best = torch.stack(costs).argmin(0)
-    table = torch.tensor(moves, device=current.device) * _COARSE * UNITS
+    table = torch.tensor(moves, device=current.device) * scale * UNITS
     return table[best].permute(0, 3, 1, 2)
 
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...formats.clip_container import FULL, GREY, HALVED, Picture
 from ...formats.clip_reading import GBR_MATRIX, Planes
+from ...formats.clip_records import FULL, GREY, HALVED, Picture
 from ..transforms.stride import STRIDE
 from .colour import BT601, BT709, BT2020, Colours
 

@@ -17,6 +17,7 @@ from ..in_windows import in_windows
 from ..tiles import Box
 from ..transforms.stride import STRIDE
 from ..windows import surroundings
+from .mixture import Prediction
 from .model import FrameTransforms
 
 
@@ -26,7 +27,7 @@ class PredictedModel:
     def __init__(
         self, transforms: FrameTransforms, prior: ExactPrior, rows: Rows, first_row: int, device: torch.device
     ) -> None:
-        """rows: those of latents, then those of vectors. ValueError where they do not fit, or a bound does not hold."""
+        """rows: those of latents, then those of motion. ValueError where they do not fit, or a bound does not hold."""
         if len(rows) != prior.n_rows + ROW_COUNT:
             raise ValueError(f"a model of predicted frames has {prior.n_rows + ROW_COUNT} rows, not {len(rows)}")
         prior.prepare(device)
@@ -37,11 +38,11 @@ class PredictedModel:
         self.transforms.synthesis = own(transforms.synthesis)
         self.prior = prior
         self.coder = RowCoder(rows, first_row)
-        self.vector_row = prior.n_rows
+        self.motion_row = prior.n_rows
         self.device = device
 
     @torch.inference_mode()
-    def latents(self, rgb: Tensor, predicted: Tensor, gain_index: int) -> tuple[Tensor, Tensor]:
+    def latents(self, rgb: Tensor, predicted: Prediction, gain_index: int) -> tuple[Tensor, Tensor]:
         """Float latents y (1, M, h, w) and z, in quantisation steps, of rgb and its prediction (1, 3, 16h, 16w)."""
         whole = Box.whole(rgb.shape[2], rgb.shape[3])
         work = partial(self._analysed, rgb, predicted, gain_index, whole)
@@ -49,27 +50,29 @@ class PredictedModel:
         return y, in_threads(self.transforms.hyper_analysis, [y], self.device)[0]
 
     @torch.inference_mode()
-    def rgb(self, y_hat: Tensor, predicted: Tensor, gain_index: int) -> Tensor:
+    def rgb(self, y_hat: Tensor, predicted: Prediction, gain_index: int) -> Tensor:
         """y_hat (1, M, h, w) and the prediction (1, 3, 16h, 16w) -> rgb, black 0 and white 1, not limited to them."""
-        whole = Box.whole(predicted.shape[2], predicted.shape[3])
+        whole = Box.whole(predicted.rgb.shape[2], predicted.rgb.shape[3])
         return in_windows(whole, partial(self._drawn, y_hat, predicted, gain_index, whole), self.device)
 
-    def _analysed(self, rgb: Tensor, predicted: Tensor, gain_index: int, whole: Box, window: Box) -> Tensor:
+    def _analysed(self, rgb: Tensor, predicted: Prediction, gain_index: int, whole: Box, window: Box) -> Tensor:
         seen = surroundings(window, whole, self.transforms.reach[0])
-        own, there = (
-            plane[:, :, *seen.slices].contiguous(memory_format=torch.channels_last) for plane in (rgb, predicted)
-        )
+        own = _laid_out(rgb[:, :, *seen.slices])
         with full_precision(self.device):
-            y = self.transforms.analysed(own, there, self._quality(gain_index))
+            y = self.transforms.analysed(own, predicted.part(seen.slices, _laid_out), self._quality(gain_index))
         return y[:, :, *window.inside(seen).latents().slices]
 
-    def _drawn(self, y_hat: Tensor, predicted: Tensor, gain_index: int, whole: Box, window: Box) -> Tensor:
+    def _drawn(self, y_hat: Tensor, predicted: Prediction, gain_index: int, whole: Box, window: Box) -> Tensor:
         seen = surroundings(window, whole, self.transforms.reach[1])
-        own = y_hat[:, :, *seen.latents().slices].contiguous(memory_format=torch.channels_last)
-        there = predicted[:, :, *seen.slices].contiguous(memory_format=torch.channels_last)
+        own = _laid_out(y_hat[:, :, *seen.latents().slices])
         with full_precision(self.device):
-            rgb = self.transforms.synthesised(own, there, self._quality(gain_index))
+            rgb = self.transforms.synthesised(own, predicted.part(seen.slices, _laid_out), self._quality(gain_index))
         return rgb[:, :, *window.inside(seen).slices]
 
     def _quality(self, gain_index: int) -> Tensor:
         return torch.tensor([gain_index / GAIN_STEPS], device=self.device)
+
+
+def _laid_out(planes: Tensor) -> Tensor:
+    """As convolutions like it."""
+    return planes.contiguous(memory_format=torch.channels_last)
