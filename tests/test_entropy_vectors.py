@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from spec_clip_decoder import grid
 
 from lcodec.entropy.coder import RowCoder
 from lcodec.entropy.vectors import (
@@ -154,7 +155,6 @@ def test_what_is_not_used_is_as_its_neighbours():
 
 @pytest.mark.parametrize("size", SIZES)
 def test_modes_are_coded_as_the_text_says(size):
-    h, w = size
     for modes in mode_fields(size):
         found = []
 
@@ -163,23 +163,12 @@ def test_modes_are_coded_as_the_text_says(size):
             return wanted
 
         encode_modes(modes, coding)
-        right = [(MODE_ROW, int(modes[y, x])) for y in range(0, h, 8) for x in range(0, w, 8)]
-        for s in (4, 2, 1):
-            odd_y, odd_x = range(s, h, 2 * s), range(s, w, 2 * s)
-            even_y, even_x = range(0, h, 2 * s), range(0, w, 2 * s)
-            diagonal = [(-s, -s), (-s, s), (s, -s), (s, s)]
-            across, along = [(0, -s), (0, s)], [(-s, 0), (s, 0)]
-            for rows, columns, around in (
-                (odd_y, odd_x, diagonal),
-                (even_y, odd_x, across + along),
-                (odd_y, even_x, along + across),
-            ):
-                for y in rows:
-                    for x in columns:
-                        inside = [(y + b, x + a) for b, a in around if 0 <= y + b < h and 0 <= x + a < w]
-                        missing = [(y + around[0][0], x + around[0][1])] * (4 - len(inside))
-                        values = [int(modes[place]) for place in inside + missing]
-                        right.append((MODE_ROW + 1 + 5 * values.count(1) + values.count(-1), int(modes[y, x])))
+        right = []
+        for level, places in grid(*size):
+            for place, around in places:
+                values = [] if level is None else [int(modes[near]) for near in around]
+                row = MODE_ROW if level is None else MODE_ROW + 1 + 5 * values.count(1) + values.count(-1)
+                right.append((row, int(modes[place])))
         assert found == right
 
 
