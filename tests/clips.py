@@ -16,6 +16,14 @@ def moving_frames(height, width, count, seed=0, step=(1, 2)):
     return np.stack([whole[y : y + height, x : x + width] for y, x in corners])
 
 
+def other_frames(height, width, count, seed=0):
+    """Like `moving_frames`, of another scene: patches of any colour."""
+    rng = np.random.default_rng(seed)
+    patches = rng.integers(0, 256, (height // 32 + 2, width // 32 + 2, 3)).astype(np.uint8)
+    whole = patches.repeat(32, 0).repeat(32, 1)
+    return np.stack([whole[n : n + height, n : n + width] for n in range(count)])
+
+
 def write_clip(
     path,
     frames,

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from clips import moving_frames, write_clip
+from clips import moving_frames, other_frames, write_clip
 
 from lcodec.codec.video import clip_codec
 from lcodec.codec.video.clip_codec import ClipCodec
@@ -182,7 +182,7 @@ def test_still_frames_are_repeated(codec, tmp_path):
 
 
 def test_scene_cuts_become_intra_frames(codec, tmp_path):
-    scenes = np.concatenate([moving_frames(64, 80, 4, seed=1), 255 - moving_frames(64, 80, 4, seed=5)])
+    scenes = np.concatenate([moving_frames(64, 80, 4), other_frames(64, 80, 4)])
     write_clip(tmp_path / "a.mkv", scenes)
     _, report = coded(codec, tmp_path / "a.mkv", quality=50)
     assert intra_numbers(report) == [0, 4]
@@ -190,7 +190,7 @@ def test_scene_cuts_become_intra_frames(codec, tmp_path):
 
 def test_scene_cuts_end_groups(codec, tmp_path):
     """No frame is predicted from one of another scene, wherever the cut is."""
-    scenes = np.concatenate([moving_frames(64, 80, n, seed=s) ^ (255 * (s % 2)) for s, n in ((1, 2), (4, 3), (5, 6))])
+    scenes = np.concatenate([other_frames(64, 80, 2), moving_frames(64, 80, 3), other_frames(64, 80, 6, seed=1)])
     write_clip(tmp_path / "a.mkv", scenes)
     data, report = coded(codec, tmp_path / "a.mkv", quality=50)
     assert intra_numbers(report) == [0, 2, 5]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from clips import moving_frames
+from clips import moving_frames, other_frames
 
 from lcodec.codec.video.colour import BT601, BT709, Colours
 from lcodec.codec.video.mixture import BOTH, FIRST, SECOND, Motion, predicted, references_of
@@ -169,10 +169,12 @@ def test_where_both_are_noisy_the_mean_is_better():
 
 def test_another_scene_is_told_from_motion():
     moving = moving_frames(96, 128, 3, seed=1, step=(4, 9))[..., 1]
-    other = moving_frames(96, 128, 1, seed=5)[..., 1]
-    first, second, cut = (torch.from_numpy(f.astype(np.float32))[None, None] for f in (*moving[:2], 255 - other[0]))
+    other = other_frames(96, 128, 1)[..., 1]
+    first, second, cut = (torch.from_numpy(f.astype(np.float32))[None, None] for f in (*moving[:2], other[0]))
     assert changed_share(first, second, 8) < 0.6 * CUT
     assert changed_share(first, cut, 8) > CUT
+    flat = torch.zeros(1, 1, 96, 128)
+    assert changed_share(first, 0.8 * second + 20, 8) < 0.7 * CUT and changed_share(flat, flat + 30, 8) == 0
     assert changed_share(4 * first, 4 * cut, 10) == pytest.approx(changed_share(first, cut, 8))
 
 

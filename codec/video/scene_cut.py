@@ -15,8 +15,10 @@ def changed_share(before: Tensor, now: Tensor, depth: int) -> float:
     """How much of what is seen in `now` is not in `before`, both luminance (1, 1, H, W): about 1 for another scene.
 
     Differences, where each place may come from another nearby, against those between a place and what is around it.
+    Whether all becomes lighter or darker, as in a fade, makes none.
     """
-    then, current = (F.avg_pool2d(plane, _COARSE, ceil_mode=True, count_include_pad=False) for plane in (before, now))
+    copies = (F.avg_pool2d(plane, _COARSE, ceil_mode=True, count_include_pad=False) for plane in (before, now))
+    then, current = (copy - copy.mean() for copy in copies)
     height, width = current.shape[2:]
     padded = F.pad(then, (_REACH,) * 4, mode="replicate")
     least: Tensor | None = None
