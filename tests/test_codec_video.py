@@ -15,15 +15,11 @@ from lcodec.codec.video.clip_decoding import DecodedFrame, Lost
 from lcodec.codec.video.encoder import ClipEncoder
 from lcodec.codec.video.planes import FrameShape
 from lcodec.codec.video.rate_control import FirstPass, RateControl
-from lcodec.codec.video.read_ahead import ReadAhead
-from lcodec.entropy.exact_prior import ExactPrior
-from lcodec.entropy.past import MOTION_CHANNELS, Earlier
 from lcodec.formats.clip_reader import ClipReader
 from lcodec.formats.clip_reading import ClipSource
 from lcodec.formats.clip_records import FrameUnit, Picture
 from lcodec.formats.clip_sections import BETWEEN, INTRA, PREDICTED, REPEAT
 from lcodec.formats.errors import FormatError, ModelError, UnsupportedError
-from lcodec.kernels import exact_reference
 
 CPU = torch.device("cpu")
 
@@ -101,53 +97,6 @@ def test_any_number_of_threads_decodes_the_same_symbols(codec, clip, threads):
     reference = [unit for unit in decoded(codec, data) if isinstance(unit, DecodedFrame)]
     for a, b in zip(frames, reference, strict=True):
         assert max(np.abs(x.astype(int) - y).max() for x, y in zip(a.planes, b.planes, strict=True)) <= 1
-
-
-def test_the_carrier_computes_what_integers_do(shipped):
-    """The entropy model of a frame with what earlier ones say, on the carrier of this machine and on int64."""
-    fast = shipped._predicted.prior
-    slow = ExactPrior(fast.config, exact_reference)
-    slow.load_state_dict(fast.state_dict())
-    slow.prepare(CPU)
-    rng = np.random.default_rng(0)
-    size, latents = (5, 7), fast.config.latents
-    for extreme in (40, 2**15 - 1):
-        planes = [rng.integers(-extreme, extreme, (1, latents, *size)) for _ in range(2)]
-        motion = rng.integers(0, min(extreme, 2000), (1, MOTION_CHANNELS, *size))
-        symbols = {}
-        seen = {}
-        for name, prior in (("fast", fast), ("slow", slow)):
-            earlier = Earlier(*(torch.from_numpy(p).to(prior.kernels.CARRIER) for p in (*planes, motion)))
-            rows = seen[name] = []
-
-            def exchange(plane, selection, mean, row, rows=rows, symbols=symbols):
-                rows.append((mean.copy(), row.copy()))
-                known = symbols.setdefault(len(rows), rng.integers(-3, 4, mean.size).astype(np.int16))
-                return np.where(row < 6, 0, known).astype(np.int16)
-
-            prior.walk(4000, size, exchange, CPU, earlier)
-        for (mean_a, row_a), (mean_b, row_b) in zip(seen["fast"], seen["slow"], strict=True):
-            assert np.array_equal(mean_a, mean_b) and np.array_equal(row_a, row_b)
-
-
-def test_what_coded_frames_say_matters(shipped):
-    """Rows of the same symbols differ with the frame before: else the network of `past` would be for nothing."""
-    prior = shipped._predicted.prior
-    size, latents = (4, 4), prior.config.latents
-    zero = torch.zeros(1, latents, *size, dtype=prior.kernels.CARRIER)
-    busy = zero + 5 * 32
-    still = torch.zeros(1, MOTION_CHANNELS, *size, dtype=prior.kernels.CARRIER)
-    found = []
-    for last in (zero, busy):
-        rows = []
-
-        def exchange(plane, selection, mean, row, rows=rows):
-            rows.append(row.copy())
-            return np.zeros(mean.size, np.int16)
-
-        prior.walk(4000, size, exchange, CPU, Earlier(zero, last, still))
-        found.append(np.concatenate(rows[1:]))
-    assert (found[0] != found[1]).mean() > 0.2
 
 
 @pytest.mark.parametrize(
@@ -321,36 +270,6 @@ def test_one_frame_and_odd_time_bases(codec, tmp_path):
     write_clip(tmp_path / "a.mkv", moving_frames(20, 20, 1), time_base=Fraction(1001, 30000))
     data, report = coded(codec, tmp_path / "a.mkv")
     assert len(report.frames) == 1 and len(decoded(codec, data)) == 2
-
-
-# Reading ahead
-
-
-def test_reading_ahead_gives_all_and_what_was_raised():
-    def items():
-        yield from range(10)
-        raise OSError("gone")
-
-    ahead = ReadAhead(items())
-    found = []
-    with pytest.raises(OSError, match="gone"):
-        while (item := ahead.next(True)) is not None:
-            found.append(item)
-    assert found == list(range(10)) and ahead.next(True) is None
-
-
-def test_reading_ahead_can_be_left():
-    taken = []
-
-    def items():
-        for n in range(10**9):
-            taken.append(n)
-            yield n
-
-    ahead = ReadAhead(items(), depth=2)
-    assert ahead.next(True) == 0
-    ahead.leave()
-    assert ahead.next(False) is None and len(taken) < 100
 
 
 def test_the_encoder_needs_no_more_than_one_frame(codec):

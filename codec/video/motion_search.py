@@ -1,8 +1,8 @@
 """Which vectors to code: a search over whole fields of candidates, block by block the best.
 
-The cost of a vector is the absolute difference over its block, and what it takes to code it
-beside its neighbours. First every whole displacement of coarse copies, then candidates at full size: those of the
-neighbours, and steps around the best so far, ever smaller.
+The cost of a vector is the absolute difference over its block, and what it takes to code it beside its neighbours.
+First every whole displacement of coarse copies, then candidates at full size: those of the neighbours, and steps around
+the best so far, ever smaller. With two references, each alone first, then both so that their mean fits.
 """
 
 from collections.abc import Sequence
