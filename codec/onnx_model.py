@@ -13,7 +13,7 @@ from ..entropy.coder import CoderError, RowCoder
 from ..entropy.exchange import Means, decoded
 from ..entropy.fixed import GAIN_STEPS, HYPER_STRIDE, MEAN_BITS
 from ..entropy.puller import Puller
-from ..entropy.selection import Block, Selection, on_grid
+from ..entropy.selection import Block, on_grid, selection_of
 from ..formats.container import Tile
 from ..formats.errors import ModelError
 from ..formats.pictures import Samples
@@ -96,7 +96,7 @@ class OnnxModel:
         flat = latents.reshape(-1, about.latents)
         known["latents"] = latents[None]
         for index in range(about.schedule.steps):
-            selection = Selection(about.schedule, index, about.latents, size)
+            selection = selection_of(about.schedule, index, about.latents, size)
             step = CodedStep(selection)
             self._predict(index, step, known, size[1])
             step.put(puller("y", selection, *step.parameters()))

@@ -45,6 +45,10 @@ class Arithmetic(Protocol):
         """max(a, 0) * b."""
         ...
 
+    def gated_block(self, x: Tensor, rows: slice, layers: tuple[nn.Module, ...]) -> Tensor | None:
+        """Rows of a gated `blocks.PriorBlock` of layers in one pass; None where there is no such pass."""
+        ...
+
     def gelu(self, x: Tensor) -> Tensor:
         """x times the probability that a standard Gaussian lies below it."""
         ...

@@ -8,13 +8,12 @@ from torch import Tensor
 
 from ..kernels.packed_rows import packed_rows
 from .coded_step import CodedStep
-from .exact import ExactPointwise, Kernels, Numbers
+from .exact import ExactPointwise, Kernels, Numbers, fused
 from .exchange import decoded
 from .fixed import MEAN_BITS, ROW_CENTRE, ROW_GAIN, SCALE_ROWS
 from .known_parts import KnownParts
 from .memory import Memory
 from .prior import LatentPrior
-from .schedule import Places
 from .selection import on_grid
 
 _ROW_SHIFT = MEAN_BITS - ROW_GAIN.bit_length() + 1
@@ -40,7 +39,7 @@ class Band:
         height, self._width = size
         seen = range(max(rows.start - 1, 0), min(rows.stop + 1, height)) if prior.context.local else rows
         self._prior = prior
-        self._kernels = kernels
+        self._fused = fused(kernels)
         self._rows, self._seen = rows, seen
         self._hyper = prior.hyper_synthesis(z_hat, gain_index, size, seen, past)
         shape = (1, prior.config.latents, len(seen), self._width)
@@ -66,10 +65,15 @@ class Band:
             if own.start == own.stop:
                 continue
             outputs = outputs_of(block.channels, channels)
-            places = self._on_grid(block.places[own], prior.schedule.stride(index))
-            mean, row = _on_host(head, by_place.index_select(0, places), outputs, prior.config.whole_means)
-            step.selection.stripe(step.mean, block)[:, own] = mean
-            step.selection.stripe(step.row, block)[:, own] = row
+            places = block.places[own] - self._rows.start * self._width
+            places = on_grid(places, self._width, prior.schedule.stride(index))
+            mean, row = step.selection.stripe(step.mean, block)[:, own], step.selection.stripe(step.row, block)[:, own]
+            if self._fused is not None:
+                layer, whole = head.of_outputs(outputs, by_place.device), MEAN_BITS if prior.config.whole_means else 0
+                self._fused.head(by_place, layer, places, mean, row, _ROW_SHIFT, ROW_CENTRE, whole)
+                continue
+            seen = by_place.index_select(0, torch.from_numpy(places).to(by_place.device))
+            mean[:], row[:] = _on_host(head, seen, outputs, prior.config.whole_means)
 
     def latents(self) -> Tensor:
         """The decoded latents (1, M, rows, w), after the last step."""
@@ -84,14 +88,13 @@ class Band:
             seen = block.within(self._seen.start * self._width, self._seen.stop * self._width)
             symbols = step.selection.stripe(step.symbols, block)[:, seen]
             mean = step.selection.stripe(step.mean, block)[:, seen]
+            own = block.places[seen] - self._seen.start * self._width
+            if self._fused is not None:
+                self._fused.put(self._y_hat, block.channels, own, symbols, mean, MEAN_BITS)
+                continue
             values = torch.from_numpy(decoded(symbols, mean)).to(flat.device, flat.dtype)
-            places = torch.from_numpy(block.places[seen] - self._seen.start * self._width).to(flat.device)
+            places = torch.from_numpy(own).to(flat.device)
             flat[block.channels.start : block.channels.stop : block.channels.step].index_copy_(1, places, values)
-
-    def _on_grid(self, places: Places, stride: int) -> Tensor:
-        """Where places of the plane are among the features of its rows."""
-        own = on_grid(places - self._rows.start * self._width, self._width, stride)
-        return torch.from_numpy(own).to(self._hyper.device)
 
 
 def outputs_of(own: range, channels: range) -> Numbers:

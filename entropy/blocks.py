@@ -25,6 +25,11 @@ class PriorBlock(nn.Module):
 
     def forward(self, x: Tensor, rows: slice = slice(None)) -> Tensor:
         """rows: those that are wanted; of the others only the next ones matter."""
+        if self.gated:
+            layers = self.enter, self.mix, self.leave, self.expand, self.reduce
+            whole = self.arithmetic.gated_block(x, rows, layers)
+            if whole is not None:
+                return whole
         mixed = self.mix(F.relu(self.enter(x)))
         x = self.arithmetic.add(x[:, :, rows], self.leave(mixed[:, :, rows]))
         hidden = self.expand(x)

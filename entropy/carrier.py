@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from ..kernels import exact, exact_int8
+from ..kernels.exact_native import native_kernels
 from ..kernels.triton_ready import Trial, triton_pays
 from .exact import Kernels
 from .threads import in_threads
@@ -14,9 +15,9 @@ from .threads import in_threads
 
 def carrier(device: torch.device) -> Kernels:
     """The fastest kernels that are exact on a device."""
-    # With one thread: several wait for each other where a machine is busy, and then anything is faster.
-    if device.type == "cpu" and in_threads(lambda _: _bytes_are_faster(), [None], device)[0]:
-        return exact_int8
+    if device.type == "cpu":
+        # With one thread: several wait for each other where a machine is busy, and then anything is faster.
+        return in_threads(lambda _: _fastest(), [None], device)[0]
     if device.type == "cuda" and triton_pays("exact products", device, _trial):
         from ..kernels import triton_exact
 
@@ -31,10 +32,8 @@ def _trial(device: torch.device) -> Trial:
 
 
 @cache
-def _bytes_are_faster() -> bool:
-    """Whether products of bytes are right, and a layer of them takes less time. Either choice decodes the same."""
-    if not exact_int8.is_exact():
-        return False
+def _fastest() -> Kernels:
+    """Of the kernels that are right on this processor, those whose layers take the least time. All decode the same."""
     weight = torch.arange(128 * 128).view(128, 128) % 16000 - 8000
     shift = torch.full((128,), 14)
 
@@ -43,7 +42,11 @@ def _bytes_are_faster() -> bool:
         layer = kernels.layer(weight, 1 << (shift - 1), shift)
         return min(_timed(lambda: kernels.pointwise(x, layer)) for _ in range(5))
 
-    return seconds(exact_int8) < seconds(exact)
+    right: list[Kernels] = [exact]
+    if exact_int8.is_exact():
+        right.append(exact_int8)
+    right += [kernels for kernels in native_kernels() if kernels.is_exact()]
+    return min(right, key=seconds)
 
 
 def _timed(work: Callable[[], object]) -> float:

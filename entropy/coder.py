@@ -136,12 +136,10 @@ class RowReader:
         if not runs:
             return symbols
         self._spend(sum((run.stop - run.start) * self._coder.least_bits(r) for r, run in runs))
-        grouped = np.empty(order.size, dtype=np.int32)
-        escaped = np.zeros(order.size, dtype=bool)
-        for r, run in runs:
-            bound = self._coder.bound(r)
-            grouped[run] = self._decode(self._coder.model(r), run.stop - run.start) - bound
-            escaped[run] = grouped[run] > bound
+        grouped = np.concatenate([self._decode(self._coder.model(r), run.stop - run.start) for r, run in runs])
+        bounds = np.repeat([self._coder.bound(r) for r, _ in runs], [run.stop - run.start for _, run in runs])
+        grouped -= bounds
+        escaped = grouped > bounds
         if escaped.any():
             high, low = self.uniform(2 * int(escaped.sum()), 8).reshape(-1, 2).T
             grouped[escaped] = (high << 8 | low) - ESCAPE_OFFSET

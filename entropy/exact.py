@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..kernels import exact as float64_kernels
+from ..kernels.exact_native import NativeKernels
 from ..kernels.exact_reference import Layer
 from ..kernels.exponential import SCORE_BITS
 from ..kernels.windows import relative_places
@@ -68,6 +69,11 @@ class Kernels(Protocol):
     def attend_all(self, query: Tensor, key: Tensor, value: Tensor, head: int, /) -> Tensor: ...
     def interpolate(self, table: Tensor, position: int, spacing: int) -> Tensor: ...
     def scale_down(self, x: Tensor, shift: int) -> Tensor: ...
+
+
+def fused(kernels: Kernels) -> NativeKernels | None:
+    """The kernels, if they also do in one pass what others do in several operations."""
+    return kernels if isinstance(kernels, NativeKernels) else None
 
 
 class _ExactLinear(nn.Module):
@@ -128,10 +134,14 @@ class ExactPointwise(_ExactLinear):
 
     def at_places(self, rows: Tensor, outputs: Numbers) -> Tensor:
         """Some of the outputs at some places: (N, I) -> (K, N)."""
+        return self.kernels.places(rows, self.of_outputs(outputs, rows.device))
+
+    def of_outputs(self, outputs: Numbers, device: torch.device) -> Layer:
+        """The layer of some of the outputs."""
         if outputs not in self._of_outputs:
             own = _listed(outputs)
-            self._of_outputs[outputs] = self._laid_out(self.weight[own], self.bias[own], self.shift[own], rows.device)
-        return self.kernels.places(rows, self._of_outputs[outputs])
+            self._of_outputs[outputs] = self._laid_out(self.weight[own], self.bias[own], self.shift[own], device)
+        return self._of_outputs[outputs]
 
 
 def _listed(numbers: Numbers) -> Tensor:
@@ -199,6 +209,7 @@ class ExactArithmetic:
 
     def __init__(self, kernels: Kernels) -> None:
         self.kernels = kernels
+        self._fused = fused(kernels)
 
     def pointwise(self, inputs: int, outputs: int, bits: int, start: float = 1.0) -> nn.Module:
         return ExactPointwise(self.kernels, outputs, inputs)
@@ -224,10 +235,18 @@ class ExactArithmetic:
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         return self.kernels.gate(a, b, FEATURE_BITS)
 
+    def gated_block(self, x: Tensor, rows: slice, layers: tuple[nn.Module, ...]) -> Tensor | None:
+        if self._fused is None:
+            return None
+        prepared = tuple(part.layer() for part in layers if isinstance(part, _ExactLinear))
+        return self._fused.gated_block(x, range(x.shape[2])[rows], prepared, FEATURE_BITS)
+
     def gelu(self, x: Tensor) -> Tensor:
         return self.kernels.gelu(x, FEATURE_BITS)
 
     def magnitude(self, x: Tensor) -> Tensor:
+        if self._fused is not None:
+            return self._fused.magnitude(x, 2 << FEATURE_BITS)
         size = x.abs()
         return self.kernels.add((8 * size).clamp_max(2 << FEATURE_BITS), size)
 

@@ -113,6 +113,9 @@ class FloatArithmetic:
     def gate(self, a: Tensor, b: Tensor) -> Tensor:
         return saturate(F.relu(a) * b)
 
+    def gated_block(self, x: Tensor, rows: slice, layers: tuple[nn.Module, ...]) -> None:
+        return None
+
     def gelu(self, x: Tensor) -> Tensor:
         return F.gelu(x)
 

@@ -78,7 +78,7 @@ def _step(network: ExactPrior, kernels: GraphKernels, step: int, kept: dict[str,
         name: [Plane.input(graph, f"{name}-{n}", count, (f"h-{name}", f"w-{name}")) for n, count in enumerate(counts)]
         for name, counts in kept.items()
     }
-    known = KnownPlane(network.context, features_of(cast(Tensor, y_hat)))
+    known = KnownPlane(network.context, features_of(cast(Tensor, y_hat), cast(Kernels, kernels)))
     features = network.context(step, cast(Tensor, hyper), known, cast(Memory, memory))
     outputs: dict[str, Value] = {}
     channels, head = schedule.channels(step, config.latents), network.heads[step]

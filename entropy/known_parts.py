@@ -10,7 +10,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from .exact import ExactPointwise, Kernels
+from .exact import ExactPointwise, Kernels, fused
 from .fixed import CONTEXT_SHIFT, FEATURE_BITS, MEAN_BITS
 from .known import ContextNetwork
 from .schedule import Schedule
@@ -18,8 +18,10 @@ from .schedule import Schedule
 _TO_FEATURES = 1 << (FEATURE_BITS - MEAN_BITS - CONTEXT_SHIFT)
 
 
-def features_of(y_hat: Tensor) -> Tensor:
+def features_of(y_hat: Tensor, kernels: Kernels) -> Tensor:
     """Decoded latents as what contexts see of them."""
+    if (one_pass := fused(kernels)) is not None:
+        return one_pass.features(y_hat, _TO_FEATURES)
     return (y_hat * _TO_FEATURES).clamp(-(2**15), 2**15 - 1)
 
 
@@ -49,7 +51,7 @@ class KnownParts:
             for channels in self._schedule.channels_at(step, self._y_hat.shape[1], *position):
                 of = slice(channels.start, channels.stop, channels.step)
                 own = self._y_hat[:, of, y :: self._period, x :: self._period]
-                parts.append((channels, self._network.input(features_of(own))))
+                parts.append((channels, self._network.input(features_of(own, self._kernels))))
 
     def through(self, layer: nn.Module, channels: range, stride: int = 1) -> Tensor:
         """As `Known.through`, for strides that divide the cell's period."""

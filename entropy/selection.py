@@ -10,6 +10,7 @@ so that each block is a stripe of it, and the table, read row by row, is in that
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -74,3 +75,9 @@ class Selection:
         for block in self.blocks:
             self.stripe(table, block)[:] = flat[block.channels][:, block.places]
         return self.in_order(table)
+
+
+@lru_cache(maxsize=16)
+def selection_of(schedule: Schedule, step: int, latents: int, size: tuple[int, int]) -> Selection:
+    """As `Selection`, of which frames of a clip and tiles of a picture need the same ones again."""
+    return Selection(schedule, step, latents, size)

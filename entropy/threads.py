@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import torch
 
+from ..kernels.share import set_share
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -22,7 +24,7 @@ Out = TypeVar("Out")
 def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.device) -> list[Out]:
     """`work` of every item, as many at a time as `hands` says, each in a thread that has one.
 
-    With one, one after the other, at once, here.
+    With one, one after the other, at once, here. Where there are fewer items, kernels have a `share` of what is over.
     """
     items = list(items)
     threads = hands(device)
@@ -36,7 +38,10 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.dev
         with turn:
             waiting.clear()
 
+    at_once = min(threads, len(items))
+
     def go_on() -> None:
+        set_share(threads // at_once)
         with torch.inference_mode(inference):
             while True:
                 with turn:
@@ -51,7 +56,7 @@ def in_threads(work: Callable[[In], Out], items: Iterable[In], device: torch.dev
 
     pool = _pool(threads)
     try:
-        for part in [pool.submit(go_on) for _ in range(min(threads, len(items)))]:
+        for part in [pool.submit(go_on) for _ in range(at_once)]:
             part.result()
     except BaseException:  # also an interruption here, for which nobody shall work on
         give_up()

@@ -23,6 +23,7 @@ from lcodec.entropy.exact_prior import ExactPrior
 from lcodec.entropy.prior import PriorConfig
 from lcodec.entropy.tables import gaussian_rows
 from lcodec.kernels import exact, exact_int8
+from lcodec.kernels.exact_native import native_kernels
 
 # These see every combination of threads, layout and oneDNN; the layers of all others are the same ones, and larger.
 EVERYWHERE = ("tiny", "dct")
@@ -66,7 +67,7 @@ def probe(model: str) -> dict[str, object]:
     if model not in EVERYWHERE:
         circumstances = [circumstances[0], circumstances[-1]]
     found = {}
-    for kernels in (exact, exact_int8) if exact_int8.is_exact() else (exact,):
+    for kernels in (exact, *([exact_int8] if exact_int8.is_exact() else []), *native_kernels()):
         carried = ExactPrior(config, kernels)
         carried.load_state_dict(prior.state_dict())
         carried.prepare(device)
