@@ -7,7 +7,7 @@ installed without a compiler, other carriers compute the same.
 """
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,13 @@ from . import exact, exact_int8, exact_reference, packed_rows
 from .exact_reference import Layer
 from .share import share
 
-try:
+if TYPE_CHECKING:
     from . import _native
-except ImportError:
-    _native = None  # type: ignore[assignment]
+else:
+    try:
+        from . import _native
+    except ImportError:
+        _native = None
 
 _SUM_LIMIT = 2**31
 _BIAS_LIMIT = 2**30

@@ -9,6 +9,7 @@ import pytest
 import torch
 from checks import ROOT, picture, run_cli
 from clips import moving_frames, write_clip
+from safetensors.torch import load_file
 
 from lcodec.codec.model_file import unpack_model
 from lcodec.codec.registry import PACKAGED
@@ -19,6 +20,7 @@ from lcodec.codec.training.video import begun_with, frame_costs
 from lcodec.codec.training.video_recipe import VideoRecipe
 from lcodec.codec.training.video_start import read_video_start
 from lcodec.codec.training.warm_start import read_start
+from lcodec.codec.video import predicted_model
 from lcodec.codec.video.export import shape_of
 from lcodec.codec.video.frame_coder import FrameCoder
 from lcodec.codec.video.mixture import Prediction, predicted, references_of
@@ -179,6 +181,15 @@ def test_train_export_and_code(prepared, tmp_path):
         assert done.returncode == 1 and word in done.stderr
     assert b"--clips" in run_cli("train", recipe, "-o", tmp_path / "e").stderr
     assert b"--clips" in run_cli("export", checkpoint, "-o", tmp_path / "f").stderr
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_run_begins_with_a_shipped_model_whatever_it_computes_with(half, monkeypatch):
+    monkeypatch.setattr(predicted_model, "half_is_faster", lambda _: half)
+    path = PACKAGED / "tinyvideo.safetensors"
+    stored = {name.removeprefix("transforms."): value for name, value in load_file(path).items()}
+    begun = read_video_start(path).transforms.state_dict()
+    assert begun and all(torch.equal(value, stored[name].float()) for name, value in begun.items())
 
 
 def test_the_shipped_recipe_is_that_of_the_shipped_model():

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...kernels.block_matching import Samples
+
 BLOCK = 16  # pixels of luminance to a side, for which there is one vector
 UNITS = 4  # of a vector to a pixel
 _TAPS = 8
@@ -27,6 +29,11 @@ class Reference:
         self.batch, _, self.height, self.width = plane.shape
         self._rows, self._columns = self.height + 2 * _BORDER, self.width + 2 * _BORDER
         self._samples = _phases(plane[:, 0]).flatten(1)  # (B, UNITS * UNITS * rows * columns)
+
+    @property
+    def samples(self) -> Samples:
+        """All of them."""
+        return Samples(self._samples, self._rows, self._columns, self.height, self.width, _BORDER)
 
     def steps(self, vectors: Tensor, block: tuple[int, int]) -> Tensor:
         """By how much what vectors (B, 2, h, w) point to lies further in the store: (B, h, w)."""

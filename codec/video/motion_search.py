@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...entropy.threads import in_threads
+from ...kernels.block_matching import NativeField, cheapest_moves, is_compiled, vector_bits
 from .mixture import BOTH, FIRST, SECOND, Motion, PlaneReferences
 from .motion import BLOCK, UNITS, Reference, predict
 
@@ -41,7 +42,7 @@ def motion_between(
 def search(current: Tensor, reference_plane: Tensor, reference: Reference, bit_cost: BitCost) -> Tensor:
     """Vectors int64 (B, 2, h, w) to one reference; arguments as those of `motion_between`."""
     size = _size(current)
-    field = _Field(current, reference, size, bit_cost)
+    field = _field(current, reference, size, bit_cost)
     zero = torch.zeros(current.shape[0], 2, *size, dtype=torch.int64, device=current.device)
     best = zero, field.cost(zero)
     for copy in _COARSE:
@@ -67,7 +68,7 @@ def search_two(
     together = list(alone)
     for own in (1, 0):
         # |current - mean| is half of |wanted - own part|.
-        field = _Field(2 * current - moved[1 - own], references[own], size, 2 * bit_cost)
+        field = _field(2 * current - moved[1 - own], references[own], size, 2 * bit_cost)
         best = together[own], field.cost(together[own])
         for step in _TOGETHER:
             best = field.refined(*best, step)
@@ -92,14 +93,20 @@ def _difference(predicted: Tensor, current: Tensor, size: tuple[int, int]) -> Te
     return _sums((predicted - current).abs()[:, 0], BLOCK, _MARGIN, size)
 
 
+def _field(current: Tensor, reference: Reference, size: tuple[int, int], bit_cost: BitCost) -> "_Field | NativeField":
+    below, right = (BLOCK * n - side for n, side in zip(size, current.shape[2:], strict=True))
+    whole = F.pad(current, (0, right, 0, below), mode="replicate")
+    if is_compiled(current.device):
+        return NativeField(whole, reference.samples, bit_cost)
+    return _Field(whole, reference, size, bit_cost)
+
+
 class _Field:
-    """Luminance (B, 1, H, W) and where it may come from: costs of vectors, block by block."""
+    """As `NativeField`, by operations of PyTorch, and what it is held to."""
 
     def __init__(self, current: Tensor, reference: Reference, size: tuple[int, int], bit_cost: BitCost) -> None:
         self._reference, self._bit_cost = reference, bit_cost
-        below, right = (BLOCK * n - side for n, side in zip(size, current.shape[2:], strict=True))
-        whole = F.pad(current, (0, right, 0, below), mode="replicate")
-        self._current = whole.view(-1, size[0], BLOCK, size[1], BLOCK)
+        self._current = current.view(-1, size[0], BLOCK, size[1], BLOCK)
 
     def difference(self, vectors: Tensor) -> Tensor:
         """Sums of absolute differences (B, h, w) over every block."""
@@ -136,17 +143,26 @@ def _coarse(
     """Whole steps of a coarse copy, in quarter pixels."""
     now, then = (F.avg_pool2d(p, scale, ceil_mode=True, count_include_pad=False) for p in (current, plane))
     padded = F.pad(then, (reach, reach, reach, reach), mode="replicate")
-    height, width = now.shape[2:]
-    costs, moves = [], []
-    for y in range(-reach, reach + 1):
-        for x in range(-reach, reach + 1):
-            there = padded[:, 0, reach + y : reach + y + height, reach + x : reach + x + width]
-            sums = _sums((there - now[:, 0]).abs(), BLOCK // scale, margin, size) * scale**2
-            costs.append(sums + bit_cost * 2 * (2 + abs(y) + abs(x)) ** 0.5)
-            moves.append((y, x))
-    best = torch.stack(costs).argmin(0)
-    table = torch.tensor(moves, device=current.device) * scale * UNITS
-    return table[best].permute(0, 3, 1, 2)
+    moves = torch.tensor([(y, x) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)])
+    extra = torch.as_tensor(bit_cost).reshape(-1, 1) * 2 * (2 + moves.abs().sum(1)) ** 0.5  # (B or 1, moves)
+    extra = extra.to(current.device).expand(len(now), -1)
+    if is_compiled(current.device):
+        best = cheapest_moves(now, padded, size, BLOCK // scale, margin, reach, scale**2 * _share(scale, margin), extra)
+    else:
+        height, width = now.shape[2:]
+        costs = []
+        for n, (y, x) in enumerate((moves + reach).tolist()):
+            difference = (padded[:, 0, y : y + height, x : x + width] - now[:, 0]).abs()
+            sums = _sums(difference, BLOCK // scale, margin, size) * scale**2
+            costs.append(sums + extra[:, n, None, None])
+        best = torch.stack(costs).argmin(0)
+    return (moves.to(current.device) * scale * UNITS)[best].permute(0, 3, 1, 2)
+
+
+def _share(scale: int, margin: int) -> float:
+    """Of a block with a margin around it, what is the block."""
+    block = BLOCK // scale
+    return (block / (block + 2 * margin)) ** 2
 
 
 def _sums(difference: Tensor, block: int, margin: int, size: tuple[int, int]) -> Tensor:
@@ -175,5 +191,4 @@ def _median(field: Tensor) -> Tensor:
 
 def _bits(vectors: Tensor, around: Tensor) -> Tensor:
     """About what vectors take beside their neighbours (B, h, w)."""
-    distance = (vectors - _median(around)).abs().sum(1).float()
-    return 2 * torch.log2(1 + distance)
+    return vector_bits((vectors - _median(around)).abs().sum(1).float())

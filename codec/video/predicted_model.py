@@ -1,5 +1,6 @@
 """The model of predicted frames as it codes: float transforms around the exact entropy stage."""
 
+import copy
 from functools import partial
 
 import torch
@@ -34,8 +35,9 @@ class PredictedModel:
         self.transforms = transforms.float().to(device).eval()
         self.transforms.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         own = with_half_blocks if half_is_faster(device) else nn.Identity()
-        self.transforms.analysis = own(transforms.analysis)
-        self.transforms.synthesis = own(transforms.synthesis)
+        halves = {"analysis": own(transforms.analysis), "synthesis": own(transforms.synthesis)}
+        self._in_use = copy.copy(self.transforms)
+        self._in_use._modules = {**self.transforms._modules, **halves}
         self.prior = prior
         self.coder = RowCoder(rows, first_row)
         self.motion_row = prior.n_rows
@@ -59,14 +61,14 @@ class PredictedModel:
         seen = surroundings(window, whole, self.transforms.reach[0])
         own = _laid_out(rgb[:, :, *seen.slices])
         with full_precision(self.device):
-            y = self.transforms.analysed(own, predicted.part(seen.slices, _laid_out), self._quality(gain_index))
+            y = self._in_use.analysed(own, predicted.part(seen.slices, _laid_out), self._quality(gain_index))
         return y[:, :, *window.inside(seen).latents().slices]
 
     def _drawn(self, y_hat: Tensor, predicted: Prediction, gain_index: int, whole: Box, window: Box) -> Tensor:
         seen = surroundings(window, whole, self.transforms.reach[1])
         own = _laid_out(y_hat[:, :, *seen.latents().slices])
         with full_precision(self.device):
-            rgb = self.transforms.synthesised(own, predicted.part(seen.slices, _laid_out), self._quality(gain_index))
+            rgb = self._in_use.synthesised(own, predicted.part(seen.slices, _laid_out), self._quality(gain_index))
         return rgb[:, :, *window.inside(seen).slices]
 
     def _quality(self, gain_index: int) -> Tensor:

@@ -6,6 +6,7 @@
 #define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,10 +84,21 @@ typedef struct {
     size_t room_bytes;
 } BlockWork;
 
+/* Luminance (16 down, 16 across) and samples between the pixels of another plane of a height and width, continued by
+   `border`: 16 phases of (rows, columns). `bits` of vectors by their distance from those around. Vectors are (down,
+   across, 2) int32, of (y, x) in quarter pixels. */
+enum { BITS_AT_MOST = 4096 };
+typedef struct {
+    const float *current, *samples, *bits;
+    long down, across, rows, columns, height, width, border;
+    float bit_cost;
+} Field;
+
 #include "parts.h"
 
 #define ISA plain
 #include "layers.h"
+#include "motion.h"
 #undef ISA
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -98,6 +110,7 @@ typedef struct {
 #define ISA avx2
 #define WITH_AVX2
 #include "layers.h"
+#include "motion.h"
 #undef WITH_AVX2
 #undef ISA
 #pragma GCC pop_options
@@ -107,6 +120,7 @@ typedef struct {
 #define ISA avx512_vnni
 #define WITH_VNNI
 #include "layers.h"
+#include "motion.h"
 #undef WITH_VNNI
 #undef ISA
 #pragma GCC pop_options
@@ -121,11 +135,17 @@ typedef struct {
     void (*put)(const PutWork *);
     void (*features)(const int32_t *, const long *, long, long, long, int32_t, int32_t *);
     void (*magnitude)(const int32_t *, long, int32_t, int32_t *);
+    void (*field_cost)(const Field *, const int32_t *, int32_t *, float *);
+    void (*field_better)(const Field *, int32_t *, float *, const int32_t *, int32_t *);
+    void (*field_refined)(const Field *, int32_t *, float *, int32_t, int32_t *);
+    void (*coarse)(const float *, const float *, long, long, long, long, long, float, const float *, long, long, int32_t *,
+                   float *);
 } Set;
 
-#define SET(name, isa)                                                                                            \
-    {name,        linear_part_##isa, head_part_##isa, block_part_##isa, depthwise_##isa, gate_##isa, add_##isa, \
-     put_##isa, features_##isa,    magnitude_##isa}
+#define SET(name, isa)                                                                                              \
+    {name,       linear_part_##isa, head_part_##isa, block_part_##isa, depthwise_##isa,    gate_##isa,          \
+     add_##isa,  put_##isa,         features_##isa,  magnitude_##isa,  field_cost_##isa,   field_better_##isa,  \
+     field_refined_##isa, coarse_##isa}
 
 static const Set SETS[] = {
     SET("plain", plain),
@@ -379,10 +399,67 @@ static PyObject *magnitude(PyObject *self, PyObject *const *arguments, Py_ssize_
     Py_RETURN_NONE;
 }
 
+enum { FIELD_NUMBERS = 11 };
+
+/* What describes a field: current, samples, bits, down, across, rows, columns, height, width, border, bit_cost. */
+static Field field_of(const long long *n) {
+    return (Field){.current = POINTER(const float, n[0]),
+                   .samples = POINTER(const float, n[1]),
+                   .bits = POINTER(const float, n[2]),
+                   .down = (long)n[3],
+                   .across = (long)n[4],
+                   .rows = (long)n[5],
+                   .columns = (long)n[6],
+                   .height = (long)n[7],
+                   .width = (long)n[8],
+                   .border = (long)n[9],
+                   .bit_cost = *POINTER(const float, n[10])};
+}
+
+/* field(set, *field, vectors, cost, other, step): costs of vectors, where `other` and `step` are 0; else the better of
+   them and of other vectors, or of the candidates `step` away, and their costs */
+static PyObject *field(PyObject *self, PyObject *const *arguments, Py_ssize_t given) {
+    long long n[1 + FIELD_NUMBERS + 4], *rest = n + 1 + FIELD_NUMBERS;
+    const Set *set = numbers(arguments, given, 1 + FIELD_NUMBERS + 4, n);
+    if (set == NULL) return NULL;
+    const Field f = field_of(n + 1);
+    int32_t *vectors = POINTER(int32_t, rest[0]), *room = malloc((size_t)(4 * f.down * f.across) * sizeof *room);
+    float *cost = POINTER(float, rest[1]);
+    if (room == NULL) return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS;
+    if (rest[2])
+        set->field_better(&f, vectors, cost, POINTER(const int32_t, rest[2]), room);
+    else if (rest[3])
+        set->field_refined(&f, vectors, cost, (int32_t)rest[3], room);
+    else
+        set->field_cost(&f, vectors, room, cost);
+    Py_END_ALLOW_THREADS;
+    free(room);
+    Py_RETURN_NONE;
+}
+
+/* coarse(set, now, then, height, width, block, margin, reach, scale, extra, down, across, best) */
+static PyObject *coarse(PyObject *self, PyObject *const *arguments, Py_ssize_t given) {
+    long long n[13];
+    const Set *set = numbers(arguments, given, 13, n);
+    if (set == NULL) return NULL;
+    const long block = (long)n[5], margin = (long)n[6], down = (long)n[10], across = (long)n[11];
+    const long wide = across * block + 2 * margin, tall = down * block + 2 * margin;
+    float *room = malloc((size_t)(down * across + wide * tall + wide) * sizeof *room);
+    if (room == NULL) return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS;
+    set->coarse(POINTER(const float, n[1]), POINTER(const float, n[2]), (long)n[3], (long)n[4], block, margin, (long)n[7],
+                *POINTER(const float, n[8]), POINTER(const float, n[9]), down, across, POINTER(int32_t, n[12]), room);
+    Py_END_ALLOW_THREADS;
+    free(room);
+    Py_RETURN_NONE;
+}
+
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
-static PyMethodDef METHODS[] = {FAST(linear), FAST(head),     FAST(gated_block), FAST(depthwise), FAST(gate),
-                                FAST(add),    FAST(features), FAST(magnitude),   FAST(put),       {NULL, NULL, 0, NULL}};
+static PyMethodDef METHODS[] = {FAST(linear), FAST(head),      FAST(gated_block), FAST(depthwise), FAST(gate),  FAST(add),
+                                FAST(put),    FAST(features),  FAST(magnitude),   FAST(field),     FAST(coarse),
+                                {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_native", NULL, -1, METHODS, NULL, NULL, NULL, NULL};
 

@@ -1,0 +1,106 @@
+"""Search of motion vectors in C (`native/motion.h`): what `codec/video/motion_search.py` does field by field, at once.
+
+Early ends, where a block already differs too much, and no field of candidates in memory: some thirty times as fast.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from . import _native
+else:
+    try:
+        from . import _native
+    except ImportError:
+        _native = None
+
+_DISTANCES = 4096  # of vectors, in quarter pixels, for which bits are tabulated
+
+
+def is_compiled(device: torch.device) -> bool:
+    """Whether these are there, for planes on a device."""
+    return _native is not None and device.type == "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A plane (H, W), continued by `border` on every side, at each quarter pixel: float32 (B, 16 * rows * columns)."""
+
+    samples: Tensor
+    rows: int
+    columns: int
+    height: int
+    width: int
+    border: int
+
+
+class NativeField:
+    """Luminance in blocks of 16, where it may come from, and the costs of vectors int64 (B, 2, h, w), of (y, x)."""
+
+    def __init__(self, current: Tensor, there: Samples, bit_cost: float | Tensor) -> None:
+        """current: float32 (B, 1, 16 h, 16 w). bit_cost: a number, or one for each plane (B, 1, 1)."""
+        self._current, self._there = current.contiguous(), there
+        self._bit_cost = torch.as_tensor(bit_cost, dtype=torch.float32).reshape(-1).expand(len(current)).contiguous()
+
+    def cost(self, vectors: Tensor) -> Tensor:
+        """Absolute differences, and what vectors take beside their neighbours: (B, h, w)."""
+        cost = torch.empty(len(vectors), *vectors.shape[2:])
+        self._call(_packed(vectors), cost, None, 0)
+        return cost
+
+    def better(self, vectors: Tensor, cost: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """What is cheaper of two, given the vectors around: new vectors and their cost."""
+        return self._call(_packed(vectors), cost.clone(), _packed(other), 0)
+
+    def refined(self, vectors: Tensor, cost: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """The best among those around, their median, zero and the eight at a distance of `step`."""
+        return self._call(_packed(vectors), cost.clone(), None, step)
+
+    def _call(self, packed: Tensor, cost: Tensor, other: Tensor | None, step: int) -> tuple[Tensor, Tensor]:
+        there, size = self._there, packed.shape[1:3]
+        for n in range(len(packed)):
+            _native.field(
+                len(_native.SETS) - 1,
+                self._current[n].data_ptr(), there.samples[n].data_ptr(), _bits().data_ptr(),
+                *size, there.rows, there.columns, there.height, there.width, there.border,
+                self._bit_cost[n].data_ptr(),
+                packed[n].data_ptr(), cost[n].data_ptr(), 0 if other is None else other[n].data_ptr(), step,
+            )  # fmt: skip
+        return packed.permute(0, 3, 1, 2).long(), cost
+
+
+def cheapest_moves(
+    now: Tensor, then: Tensor, size: tuple[int, int], block: int, margin: int, reach: int, scale: float, extra: Tensor
+) -> Tensor:
+    """Of all moves of coarse planes (B, 1, H, W) the cheapest for each of the blocks (h, w) = size: int64 (B, h, w).
+
+    Moves are counted row by row; `extra` (B, moves) is added to sums of absolute differences over a block and a margin
+    around it, times `scale`. then: continued by `reach`.
+    """
+    best = torch.empty(len(now), *size, dtype=torch.int32)
+    factor = torch.tensor(scale, dtype=torch.float32)
+    now, then, extra = now.contiguous(), then.contiguous(), extra.float().contiguous()
+    for n in range(len(now)):
+        planes = now[n].data_ptr(), then[n].data_ptr(), *now.shape[2:]
+        how = block, margin, reach, factor.data_ptr(), extra[n].data_ptr()
+        _native.coarse(len(_native.SETS) - 1, *planes, *how, *size, best[n].data_ptr())
+    return best.long()
+
+
+def vector_bits(distance: Tensor) -> Tensor:
+    """About what a vector takes whose parts are so far, together, from those around."""
+    return 2 * torch.log2(1 + distance)
+
+
+@cache
+def _bits() -> Tensor:
+    return vector_bits(torch.arange(_DISTANCES, dtype=torch.float32))
+
+
+def _packed(vectors: Tensor) -> Tensor:
+    """A copy, int32 (B, h, w, 2)."""
+    return vectors.permute(0, 2, 3, 1).to(torch.int32, memory_format=torch.contiguous_format, copy=True)
