@@ -39,11 +39,14 @@ class Samples:
 
 
 class NativeField:
-    """Luminance in blocks of 16, where it may come from, and the costs of vectors int64 (B, 2, h, w), of (y, x)."""
+    """Luminance in blocks, where it may come from, and the costs of vectors int64 (B, 2, h, w), of (y, x)."""
 
-    def __init__(self, current: Tensor, there: Samples, bit_cost: float | Tensor) -> None:
-        """current: float32 (B, 1, 16 h, 16 w). bit_cost: a number, or one for each plane (B, 1, 1)."""
-        self._current, self._there = current.contiguous(), there
+    def __init__(self, current: Tensor, there: Samples, bit_cost: float | Tensor, side: int) -> None:
+        """current: float32 (B, 1, side h, side w). bit_cost: a number, or one for each plane (B, 1, 1).
+
+        side: of blocks, 8 or 16.
+        """
+        self._current, self._there, self._side = current.contiguous(), there, side
         self._bit_cost = torch.as_tensor(bit_cost, dtype=torch.float32).reshape(-1).expand(len(current)).contiguous()
 
     def cost(self, vectors: Tensor) -> Tensor:
@@ -66,7 +69,7 @@ class NativeField:
             _native.field(
                 len(_native.SETS) - 1,
                 self._current[n].data_ptr(), there.samples[n].data_ptr(), _bits().data_ptr(),
-                *size, there.rows, there.columns, there.height, there.width, there.border,
+                self._side, *size, there.rows, there.columns, there.height, there.width, there.border,
                 self._bit_cost[n].data_ptr(),
                 packed[n].data_ptr(), cost[n].data_ptr(), 0 if other is None else other[n].data_ptr(), step,
             )  # fmt: skip

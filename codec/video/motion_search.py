@@ -97,7 +97,7 @@ def _field(current: Tensor, reference: Reference, size: tuple[int, int], bit_cos
     below, right = (BLOCK * n - side for n, side in zip(size, current.shape[2:], strict=True))
     whole = F.pad(current, (0, right, 0, below), mode="replicate")
     if is_compiled(current.device):
-        return NativeField(whole, reference.samples, bit_cost)
+        return NativeField(whole, reference.samples, bit_cost, BLOCK)
     return _Field(whole, reference, size, bit_cost)
 
 
