@@ -14,6 +14,7 @@ array operations for a whole frame.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -35,7 +36,8 @@ VECTOR_ROWS = 1 + _LEVELS * (len(_SPREADS) + 1) * (1 + _SEEN)
 FIELDS = 3  # kinds of fields with rows of their own: to the only reference, to the earlier of two, to the later
 MODE_ROW = FIELDS * VECTOR_ROWS
 ROW_COUNT = MODE_ROW + 1 + 25
-_BOUND = 64
+BOUND = 64  # of symbols that rows are made for
+_ESCAPE_BITS = 16
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _CROSS = ((0, -1), (0, 1), (-1, 0), (1, 0))
 
@@ -156,6 +158,52 @@ def _groups(height: int, width: int) -> Iterator[_Group]:
         stride //= 2
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Blocks (h, w), numbered row by row, as vectors are coded: int32.
+
+    `order` (n,) of coding; of each block its `level` (n,), -1 in the first group, the four it is predicted from,
+    `around` (n, 4), and those that are predicted from it: `dependents` from `start[k]` to before `start[k + 1]`.
+    """
+
+    order: npt.NDArray[np.int32]
+    level: npt.NDArray[np.int32]
+    around: npt.NDArray[np.int32]
+    start: npt.NDArray[np.int32]
+    dependents: npt.NDArray[np.int32]
+
+
+@lru_cache(maxsize=8)
+def grid_of(height: int, width: int) -> Grid:
+    """The grid of a size."""
+    number = np.arange(height * width, dtype=np.int32).reshape(1, height, width)
+    order = [number[0, ::_FIRST_STRIDE, ::_FIRST_STRIDE].reshape(-1)]
+    level = np.full(number.size, -1, np.int32)
+    around = np.zeros((number.size, 4), np.int32)
+    pairs: list[Vectors] = [np.zeros((0, 2), np.int32)]  # (who, whom it is predicted from)
+    for group in _groups(height, width):
+        own = number[0, group.rows, group.columns]
+        order.append(own)
+        level[own] = group.level
+        around[own] = group.around(number)[:, 0].T
+        pairs.append(np.stack([np.repeat(own, 4), around[own].reshape(-1)], 1))
+    who, whom = np.unique(np.concatenate(pairs), axis=0).T
+    sorting = np.argsort(whom, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(whom, minlength=number.size))]).astype(np.int32)
+    return Grid(np.concatenate(order), level, around, start, np.ascontiguousarray(who[sorting]))
+
+
+def motion_bits(rows: Rows, first_row: int) -> npt.NDArray[np.float32]:
+    """Bits (ROW_COUNT, 2 * BOUND + 2) of symbols -BOUND ... BOUND, then of others, by the rows from first_row on."""
+    table = np.empty((ROW_COUNT, 2 * BOUND + 2), np.float32)
+    for own, row in zip(table, range(first_row, first_row + ROW_COUNT), strict=True):
+        bits, bound = rows.bits(row), rows.bound(row)
+        own[:] = bits[-1] + _ESCAPE_BITS
+        least = min(bound, BOUND)
+        own[BOUND - least : BOUND + least + 1] = bits[bound - least : bound + least + 1]
+    return table
+
+
 def _middle(around: Vectors) -> Vectors:
     """The mean of the two in the middle, rounded down."""
     ordered = np.sort(around, axis=0)
@@ -169,7 +217,7 @@ def laplacian_rows() -> Rows:
     for other in (1.0, 0.5, 1.0, 2.0):
         scales += [other * (0.3 + 0.4 * s) for _ in range(_LEVELS) for s in (*_SPREADS, 64)]
     scales *= FIELDS
-    values = np.abs(np.arange(-_BOUND, _BOUND + 1))
-    mass = [np.append(np.exp(-values / scale), np.exp(-_BOUND / scale)) for scale in scales]
+    values = np.abs(np.arange(-BOUND, BOUND + 1))
+    mass = [np.append(np.exp(-values / scale), np.exp(-BOUND / scale)) for scale in scales]
     mass += [np.array([0.1, 1.0, 0.1, 1e-4])] * (ROW_COUNT - MODE_ROW)
     return Rows(tuple(integer_row(m.astype(np.float64)) for m in mass))

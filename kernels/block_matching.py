@@ -3,10 +3,13 @@
 Early ends, where a block already differs too much, and no field of candidates in memory: some thirty times as fast.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,9 +24,9 @@ else:
 _DISTANCES = 4096  # of vectors, in quarter pixels, for which bits are tabulated
 
 
-def is_compiled(device: torch.device) -> bool:
-    """Whether these are there, for planes on a device."""
-    return _native is not None and device.type == "cpu"
+def is_compiled() -> bool:
+    """Whether these are there."""
+    return _native is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +110,40 @@ def _bits() -> Tensor:
 def _packed(vectors: Tensor) -> Tensor:
     """A copy, int32 (B, h, w, 2)."""
     return vectors.permute(0, 2, 3, 1).to(torch.int32, memory_format=torch.contiguous_format, copy=True)
+
+
+def settle(
+    current: Tensor,
+    there: Sequence[Samples],
+    bit_cost: float | Tensor,
+    side: int,
+    vectors: Sequence[Tensor],
+    modes: Tensor | None,
+    grid: Sequence[npt.NDArray[np.int32]],
+    bits: npt.NDArray[np.float32],
+    rows: tuple[int, int, int],
+    sweeps: int,
+) -> tuple[tuple[Tensor, ...], Tensor | None, Tensor]:
+    """Vectors (B, 2, h, w) and modes (B, h, w) as `codec/video/motion_rate.py` settles them, and what they cost (B,).
+
+    grid: order, level, around, start and dependents of `entropy.vectors.Grid`; rows: the first ones of both fields
+    and of modes in `bits`.
+    """
+    device, current = current.device, current.cpu().contiguous()
+    costs = torch.as_tensor(bit_cost, dtype=torch.float32).cpu().reshape(-1).expand(len(current)).contiguous()
+    packed = [_packed(own.cpu()) for own in vectors]
+    kept = None if modes is None else modes.cpu().to(torch.int32, copy=True).contiguous()
+    samples, first = [own.samples.cpu() for own in there], there[0]
+    tables = [array.ctypes.data for array in (*grid, bits)]
+    total = torch.empty(len(current), dtype=torch.float64)
+    for n in range(len(current)):
+        total[n] = _native.settle(
+            len(_native.SETS) - 1,
+            current[n].data_ptr(), samples[0][n].data_ptr(), _bits().data_ptr(),
+            side, *packed[0].shape[1:3], first.rows, first.columns, first.height, first.width, first.border,
+            costs[n].data_ptr(),
+            0 if kept is None else samples[-1][n].data_ptr(), *tables, *rows,
+            packed[0][n].data_ptr(), packed[-1][n].data_ptr(), 0 if kept is None else kept[n].data_ptr(), sweeps,
+        )  # fmt: skip
+    found = tuple(own.permute(0, 3, 1, 2).long().to(device) for own in packed)
+    return found, None if kept is None else kept.long().to(device), total

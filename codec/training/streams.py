@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ...entropy.fixed import GAIN_STEPS
 from ...entropy.past import MOTION_CHANNELS, last_of
+from ...entropy.vectors import laplacian_rows, motion_bits
 from ...formats.clip_order import MAX_GROUP, Slot, group_slots
 from ..model import Model
 from ..video.colour import Colours
@@ -21,6 +22,7 @@ from ..video.mixture import Prediction, predicted, references_of
 from ..video.model import motion_sizes
 from ..video.motion import BLOCK
 from ..video.motion_cost import bit_cost
+from ..video.motion_rate import MotionBits
 from ..video.motion_search import motion_between
 from .camera import moving
 from .clips import Clip
@@ -30,6 +32,7 @@ COLOURS = Colours()
 Planes = tuple[Tensor, Tensor]  # luma (B, 1, S, S), chroma (B, 2, S/2, S/2)
 # By level, quality against that of the stream, about as the encoder chooses; and how much it differs beside that.
 LEVEL_QUALITY = (6.0, 2.0, -4.0, -12.0)
+_BITS = MotionBits(motion_bits(laplacian_rows(), 0))  # of motion: those of clips are counted when a run is at its end
 _JITTER = 0.06
 _INTRA_MORE = 0.2  # of quality that intra frames are better by, at most
 
@@ -185,7 +188,7 @@ def batch_of(codings: Sequence[Coding], quality: Sequence[float]) -> Batch:
         ]
         cost = torch.tensor([bit_cost(round(quality[n] * GAIN_STEPS)) for n in which])[:, None, None]
         references = [references_of((own[0], own[1])) for own in shown]
-        found = motion_between(luma[which], [own[0] for own in shown], references, cost)
+        found = motion_between(luma[which], [own[0] for own in shown], references, cost, _BITS)
         made = predicted(references, found, COLOURS)
         rgb[which], motion[which] = made.rgb, motion_sizes(found).float()
         if made.difference is not None:

@@ -29,7 +29,8 @@ from .planes import FrameShape
 from .predicted_model import PredictedModel
 
 _QUALITIES = (5.0, 30.0, 60.0, 90.0)
-_CLIPS = 5
+_TIMES = 2  # what the encoder codes of motion depends on the rows
+_CLIPS = 10
 _GROUPS = (8, 4, 8, 2)  # of the clips in turn
 _FRAMES = 9
 _CPU = torch.device("cpu")
@@ -58,9 +59,10 @@ def export_predicted(checkpoint: Path, first_row: int, clips: Path) -> tuple[byt
     exact = to_exact(model.prior)
     intra = unpack_model(read_weights(by_name(record.recipe.intra)), _CPU)
     kept, _ = read_clips(clips)
-    start = Rows((*gaussian_rows().frequencies, *laplacian_rows().frequencies))
-    coding = load_predicted(pack_predicted(model.transforms, exact, start, first_row), _CPU)
-    rows = _fitted(coding, start, intra, kept[:: max(1, len(kept) // _CLIPS)])
+    start = rows = Rows((*gaussian_rows().frequencies, *laplacian_rows().frequencies))
+    for _ in range(_TIMES):
+        coding = load_predicted(pack_predicted(model.transforms, exact, rows, first_row), _CPU)
+        rows = _fitted(coding, start, intra, kept[:: max(1, len(kept) // _CLIPS)])
     packed = pack_predicted(model.transforms, exact, rows, first_row)
     return packed, [f"{record.recipe.name}: step {record.step} of {record.steps}, {len(packed)} bytes"]
 

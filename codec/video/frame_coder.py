@@ -101,7 +101,8 @@ class FrameCoder:
         model = self.predicted
         cost = bit_cost * 2.0 ** (self.shape.colours.depth - 8)
         shown = [reference.planes[0] for reference in references]
-        motion = motion_between(planes[0], shown, [self._references(reference) for reference in references], cost)
+        prepared = [self._references(reference) for reference in references]
+        motion = motion_between(planes[0], shown, prepared, cost, model.motion_bits)
         writer = FrameWriter(model.coder)
         motion = self._write_motion(writer, motion)
         prediction = self._prediction(references, motion)

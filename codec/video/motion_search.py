@@ -15,11 +15,13 @@ from ...entropy.threads import in_threads
 from ...kernels.block_matching import NativeField, cheapest_moves, is_compiled, vector_bits
 from .mixture import BOTH, FIRST, SECOND, Motion, PlaneReferences
 from .motion import BLOCK, UNITS, Reference, predict
+from .motion_rate import MotionBits, cheapest
 
 # Coarse copies: pixels to one of theirs, of which moves are tried either way, and so many around a block count.
 _COARSE = ((4, 7, 1), (8, 12, 2))
 _MARGIN = 4  # pixels around a block that count too
 _ROUNDS = ((4, 1), (4, 1), (2, 1), (1, 1), (1, 1))  # step of the candidates in quarter pixels, and times
+_STARTS = (1.0, 2.5)  # what a bit weighs at first, against what it weighs in the end
 _TOGETHER = (2, 1)  # the same for two vectors whose mean is to fit
 
 # A number, or one for each frame (B, 1, 1).
@@ -27,16 +29,27 @@ BitCost = float | Tensor
 
 
 def motion_between(
-    current: Tensor, planes: Sequence[Tensor], references: Sequence[PlaneReferences], bit_cost: BitCost
+    current: Tensor,
+    planes: Sequence[Tensor],
+    references: Sequence[PlaneReferences],
+    bit_cost: BitCost,
+    bits: MotionBits | None = None,
 ) -> Motion:
     """Motion of luminance (B, 1, H, W) from one reference or two, each as it is and prepared.
 
-    bit_cost: what a bit weighs against a sum of absolute differences.
+    bit_cost: what a bit weighs against a sum of absolute differences. bits: what motion really takes, if it is known,
+    which only kernels in C can weigh.
     """
     lumas = [luma for luma, _, _ in references]
-    if len(lumas) == 1:
-        return Motion((search(current, planes[0], lumas[0], bit_cost),))
-    return search_two(current, (planes[0], planes[1]), (lumas[0], lumas[1]), bit_cost)
+
+    def found(start: float) -> Motion:
+        if len(lumas) == 1:
+            return Motion((search(current, planes[0], lumas[0], start * bit_cost),))
+        return search_two(current, (planes[0], planes[1]), (lumas[0], lumas[1]), start * bit_cost)
+
+    if bits is None or not is_compiled():
+        return found(1.0)
+    return cheapest(_whole(current, _size(current)), lumas, [found(start) for start in _STARTS], bits, bit_cost, BLOCK)
 
 
 def search(current: Tensor, reference_plane: Tensor, reference: Reference, bit_cost: BitCost) -> Tensor:
@@ -93,10 +106,20 @@ def _difference(predicted: Tensor, current: Tensor, size: tuple[int, int]) -> Te
     return _sums((predicted - current).abs()[:, 0], BLOCK, _MARGIN, size)
 
 
-def _field(current: Tensor, reference: Reference, size: tuple[int, int], bit_cost: BitCost) -> "_Field | NativeField":
+def _in_c(plane: Tensor) -> bool:
+    """Whether a plane is searched by kernels in C."""
+    return is_compiled() and plane.device.type == "cpu"
+
+
+def _whole(current: Tensor, size: tuple[int, int]) -> Tensor:
+    """Continued to whole blocks."""
     below, right = (BLOCK * n - side for n, side in zip(size, current.shape[2:], strict=True))
-    whole = F.pad(current, (0, right, 0, below), mode="replicate")
-    if is_compiled(current.device):
+    return F.pad(current, (0, right, 0, below), mode="replicate")
+
+
+def _field(current: Tensor, reference: Reference, size: tuple[int, int], bit_cost: BitCost) -> "_Field | NativeField":
+    whole = _whole(current, size)
+    if _in_c(current):
         return NativeField(whole, reference.samples, bit_cost, BLOCK)
     return _Field(whole, reference, size, bit_cost)
 
@@ -146,7 +169,7 @@ def _coarse(
     moves = torch.tensor([(y, x) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)])
     extra = torch.as_tensor(bit_cost).reshape(-1, 1) * 2 * (2 + moves.abs().sum(1)) ** 0.5  # (B or 1, moves)
     extra = extra.to(current.device).expand(len(now), -1)
-    if is_compiled(current.device):
+    if _in_c(current):
         best = cheapest_moves(now, padded, size, BLOCK // scale, margin, reach, scale**2 * _share(scale, margin), extra)
     else:
         height, width = now.shape[2:]

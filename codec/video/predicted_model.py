@@ -11,7 +11,7 @@ from ...entropy.exact_prior import ExactPrior
 from ...entropy.fixed import GAIN_STEPS
 from ...entropy.tables import Rows
 from ...entropy.threads import in_threads
-from ...entropy.vectors import ROW_COUNT
+from ...entropy.vectors import ROW_COUNT, motion_bits
 from ..coding_model import full_precision
 from ..half_blocks import half_is_faster, with_half_blocks
 from ..in_windows import in_windows
@@ -20,6 +20,7 @@ from ..transforms.stride import STRIDE
 from ..windows import surroundings
 from .mixture import Prediction
 from .model import FrameTransforms
+from .motion_rate import MotionBits
 
 
 class PredictedModel:
@@ -41,6 +42,7 @@ class PredictedModel:
         self.prior = prior
         self.coder = RowCoder(rows, first_row)
         self.motion_row = prior.n_rows
+        self.motion_bits = MotionBits(motion_bits(rows, prior.n_rows))
         self.device = device
 
     @torch.inference_mode()

@@ -94,11 +94,27 @@ typedef struct {
     float bit_cost;
 } Field;
 
+/* Motion in the course of being weighed against its bits: what `codec/video/motion_rate.py` says. Of every block its
+   place in the order of coding, its level (-1 in the first grid), the four that it is predicted from, and those that are
+   predicted from it. `bits` of symbols -BOUND..BOUND and of those beyond, by table row; `mode_row` and `first_row` of
+   each field are rows. `modes` are 0 for both references, 1 for the first, -1 for the second; unused with one. */
+enum { BOUND = 64, SYMBOLS = 2 * BOUND + 2 };
+typedef struct {
+    Field field[2];
+    int fields;
+    const int32_t *order, *level, *around, *dependents_start, *dependents;
+    const float *bits;
+    long first_row[2], mode_row;
+    float bit_cost;
+    int32_t *vectors[2], *modes;
+} Settling;
+
 #include "parts.h"
 
 #define ISA plain
 #include "layers.h"
 #include "motion.h"
+#include "motion_rate.h"
 #undef ISA
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -111,6 +127,7 @@ typedef struct {
 #define WITH_AVX2
 #include "layers.h"
 #include "motion.h"
+#include "motion_rate.h"
 #undef WITH_AVX2
 #undef ISA
 #pragma GCC pop_options
@@ -121,6 +138,7 @@ typedef struct {
 #define WITH_VNNI
 #include "layers.h"
 #include "motion.h"
+#include "motion_rate.h"
 #undef WITH_VNNI
 #undef ISA
 #pragma GCC pop_options
@@ -140,12 +158,13 @@ typedef struct {
     void (*field_refined)(const Field *, int32_t *, float *, int32_t, int32_t *);
     void (*coarse)(const float *, const float *, long, long, long, long, long, float, const float *, long, long, int32_t *,
                    float *);
+    double (*settle)(const Settling *, long);
 } Set;
 
 #define SET(name, isa)                                                                                              \
     {name,       linear_part_##isa, head_part_##isa, block_part_##isa, depthwise_##isa,    gate_##isa,          \
      add_##isa,  put_##isa,         features_##isa,  magnitude_##isa,  field_cost_##isa,   field_better_##isa,  \
-     field_refined_##isa, coarse_##isa}
+     field_refined_##isa, coarse_##isa, settle_##isa}
 
 static const Set SETS[] = {
     SET("plain", plain),
@@ -456,10 +475,38 @@ static PyObject *coarse(PyObject *self, PyObject *const *arguments, Py_ssize_t g
     Py_RETURN_NONE;
 }
 
+/* settle(set, *field, samples of the second reference or 0, order, level, around, dependents_start, dependents, bits,
+   first row of the first field, of the second, mode_row, vectors, vectors of the second, modes, sweeps): what it costs in the end */
+static PyObject *settle(PyObject *self, PyObject *const *arguments, Py_ssize_t given) {
+    long long n[1 + FIELD_NUMBERS + 14], *rest = n + 1 + FIELD_NUMBERS;
+    const Set *set = numbers(arguments, given, 1 + FIELD_NUMBERS + 14, n);
+    if (set == NULL) return NULL;
+    Settling s = {.field = {field_of(n + 1), field_of(n + 1)},
+                  .fields = rest[0] ? 2 : 1,
+                  .order = POINTER(const int32_t, rest[1]),
+                  .level = POINTER(const int32_t, rest[2]),
+                  .around = POINTER(const int32_t, rest[3]),
+                  .dependents_start = POINTER(const int32_t, rest[4]),
+                  .dependents = POINTER(const int32_t, rest[5]),
+                  .bits = POINTER(const float, rest[6]),
+                  .first_row = {(long)rest[7], (long)rest[8]},
+                  .mode_row = (long)rest[9],
+                  .vectors = {POINTER(int32_t, rest[10]), POINTER(int32_t, rest[11])},
+                  .modes = POINTER(int32_t, rest[12])};
+    s.field[1].samples = POINTER(const float, rest[0]);
+    s.bit_cost = s.field[0].bit_cost;
+    double cost;
+    Py_BEGIN_ALLOW_THREADS;
+    cost = set->settle(&s, (long)rest[13]);
+    Py_END_ALLOW_THREADS;
+    return PyFloat_FromDouble(cost);
+}
+
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, NULL}
 
 static PyMethodDef METHODS[] = {FAST(linear), FAST(head),      FAST(gated_block), FAST(depthwise), FAST(gate),  FAST(add),
                                 FAST(put),    FAST(features),  FAST(magnitude),   FAST(field),     FAST(coarse),
+                                FAST(settle),
                                 {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_native", NULL, -1, METHODS, NULL, NULL, NULL, NULL};
