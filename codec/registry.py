@@ -119,7 +119,7 @@ MODELS = (
     Entry(
         9,
         "video",
-        "11e2ea73cc09b2de0c2f898ee10fbab797e70c1e40586ded986ae32487dc61b5",
+        "a4e32613bc7ab5f1f0acf35f03c5d02e467ced241e508aa38eefa81e6a66ef44",
         "shipped",
         "frames of clips, predicted from others; intra frames are base's",
         intra="base",
@@ -127,7 +127,7 @@ MODELS = (
     Entry(
         10,
         "tinyvideo",
-        "d3bb499bc1553d0264961bd74900bd1f8bd2048b351dbe0d698b3d29887bf6d7",
+        "254a0b2b4f31f90ca11b4af863c5763347c38db46b54d9b9e891c1a1ff693f68",
         "shipped",
         "for tests only: frames of clips",
         intra="tiny",
@@ -161,6 +161,14 @@ RETIRED = (
         "979ddaeaacf79cd111e327e3c5270ad6ebf3531915d0e60361e4030907d22490",
         "retired",
         "the video of lcodec 0.11",
+        intra="base",
+    ),
+    Entry(
+        9,
+        "video",
+        "11e2ea73cc09b2de0c2f898ee10fbab797e70c1e40586ded986ae32487dc61b5",
+        "retired",
+        "the video of lcodec 0.12",
         intra="base",
     ),
 )

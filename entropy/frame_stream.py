@@ -29,6 +29,10 @@ class FrameWriter:
         self._planes: LatentPlanes = {}
         self.crc = 0
 
+    def flag(self, value: bool, row: int) -> None:
+        """One symbol by a row of the table."""
+        self._push(np.array([value], np.int16), np.array([row], np.int16))
+
     def vectors(self, vectors: Vectors, first_row: int, used: Used | None = None) -> Vectors:
         """Vectors (2, h, w), by rows of the table from `first_row` on; as a reader will have them."""
         return encode_vectors(vectors, partial(self._motion, first_row), used)
@@ -65,6 +69,10 @@ class FrameReader:
     def __init__(self, coder: RowCoder, data: bytes) -> None:
         self._reader = coder.reader(data)
         self.crc = 0
+
+    def flag(self, row: int) -> bool:
+        """One symbol by a row of the table."""
+        return bool(self._pull(np.array([row], np.int16))[0])
 
     def vectors(self, size: tuple[int, int], first_row: int, used: Used | None = None) -> Vectors:
         """Vectors (2, h, w) of (h, w) = size."""

@@ -35,7 +35,8 @@ _SEEN = 3  # what the difference of the other component says: none, one, more
 VECTOR_ROWS = 1 + _LEVELS * (len(_SPREADS) + 1) * (1 + _SEEN)
 FIELDS = 3  # kinds of fields with rows of their own: to the only reference, to the earlier of two, to the later
 MODE_ROW = FIELDS * VECTOR_ROWS
-ROW_COUNT = MODE_ROW + 1 + 25
+EXPECTED_ROW = MODE_ROW + 1 + 25  # with one reference, and the next one with two
+ROW_COUNT = EXPECTED_ROW + 2
 BOUND = 64  # of symbols that rows are made for
 _ESCAPE_BITS = 16
 _DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
@@ -219,5 +220,6 @@ def laplacian_rows() -> Rows:
     scales *= FIELDS
     values = np.abs(np.arange(-BOUND, BOUND + 1))
     mass = [np.append(np.exp(-values / scale), np.exp(-BOUND / scale)) for scale in scales]
-    mass += [np.array([0.1, 1.0, 0.1, 1e-4])] * (ROW_COUNT - MODE_ROW)
+    mass += [np.array([0.1, 1.0, 0.1, 1e-4])] * (EXPECTED_ROW - MODE_ROW)
+    mass += [np.array([1e-4, 1.0, 1.0, 1e-4])] * (ROW_COUNT - EXPECTED_ROW)
     return Rows(tuple(integer_row(m.astype(np.float64)) for m in mass))

@@ -9,7 +9,7 @@ from typing import Protocol
 from .clip_sections import BETWEEN, END, HEAD, INDEX, INTRA, PREDICTED, REPEAT, TRACKS
 from .errors import FormatError
 
-MAJOR, MINOR = 2, 0
+MAJOR, MINOR = 3, 0
 MAX_FRAME_PIXELS = 2**26
 DEFAULT_MAX_FRAME_PIXELS = 2**24
 GREY, HALVED, HALF_WIDTH, FULL = range(4)  # of `chroma`: none, 4:2:0, 4:2:2, 4:4:4

@@ -123,15 +123,17 @@ def settle(
     bits: npt.NDArray[np.float32],
     rows: tuple[int, int, int],
     sweeps: int,
+    base: Sequence[Tensor] | None = None,
 ) -> tuple[tuple[Tensor, ...], Tensor | None, Tensor]:
     """Vectors (B, 2, h, w) and modes (B, h, w) as `codec/video/motion_rate.py` settles them, and what they cost (B,).
 
     grid: order, level, around, start and dependents of `entropy.vectors.Grid`; rows: the first ones of both fields
-    and of modes in `bits`.
+    and of modes in `bits`; base: the vectors that are expected, if not zero.
     """
     device, current = current.device, current.cpu().contiguous()
     costs = torch.as_tensor(bit_cost, dtype=torch.float32).cpu().reshape(-1).expand(len(current)).contiguous()
-    packed = [_packed(own.cpu()) for own in vectors]
+    bases = [_packed((torch.zeros_like(own) if base is None else base[n]).cpu()) for n, own in enumerate(vectors)]
+    packed = [_packed(own.cpu()) - expected for own, expected in zip(vectors, bases, strict=True)]
     kept = None if modes is None else modes.cpu().to(torch.int32, copy=True).contiguous()
     samples, first = [own.samples.cpu() for own in there], there[0]
     tables = [array.ctypes.data for array in (*grid, bits)]
@@ -144,6 +146,7 @@ def settle(
             costs[n].data_ptr(),
             0 if kept is None else samples[-1][n].data_ptr(), *tables, *rows,
             packed[0][n].data_ptr(), packed[-1][n].data_ptr(), 0 if kept is None else kept[n].data_ptr(), sweeps,
+            bases[0][n].data_ptr(), bases[-1][n].data_ptr(),
         )  # fmt: skip
-    found = tuple(own.permute(0, 3, 1, 2).long().to(device) for own in packed)
+    found = tuple((own + e).permute(0, 3, 1, 2).long().to(device) for own, e in zip(packed, bases, strict=True))
     return found, None if kept is None else kept.long().to(device), total

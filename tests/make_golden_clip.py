@@ -24,7 +24,7 @@ SIZE = 34, 50
 def source_frames():
     """Nine frames that move, of which one comes twice, then three of another scene."""
     first, second = picture(60, 90, seed=3), 255 - picture(60, 90, seed=8)
-    moving = [first[2 * n : 2 * n + SIZE[0], 3 * n : 3 * n + SIZE[1]] for n in (0, 1, 2, 3, 3, 4, 5, 6, 7)]
+    moving = [first[n : n + SIZE[0], 2 * n : 2 * n + SIZE[1]] for n in (0, 1, 2, 3, 3, 4, 5, 6, 7)]
     return np.stack([*moving, *(second[n : n + SIZE[0], n : n + SIZE[1]] for n in range(3))])
 
 

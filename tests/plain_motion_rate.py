@@ -13,12 +13,13 @@ _UNUSED_IN = (SECOND, FIRST)  # modes in which a vector is not used
 _SPREADS = (0, 1, 2, 4, 8, 16, 32)
 
 
-def settled(whole, references, motion, bits, bit_cost, side):
+def settled(whole, references, motion, bits, bit_cost, side, base=None):
     """As `motion_rate.settled`, of one frame: the motion, and what it costs."""
-    settling = _Settling(whole, references, motion, bits, bit_cost, side)
+    settling = _Settling(whole, references, motion, bits, bit_cost, side, base)
     cost = settling.run()
     shape = motion.vectors[0].shape
-    vectors = tuple(torch.from_numpy(field.T.copy()).reshape(shape) for field in settling.vectors)
+    fields = [own + there for own, there in zip(settling.vectors, settling.base, strict=True)]
+    vectors = tuple(torch.from_numpy(field.T.copy()).reshape(shape) for field in fields)
     modes = torch.from_numpy(settling.modes).reshape(shape[0], *shape[2:])
     return Motion(vectors, None if motion.modes is None else modes), cost
 
@@ -26,15 +27,19 @@ def settled(whole, references, motion, bits, bit_cost, side):
 class _Settling:
     """A choice is a mode, and a vector into each reference."""
 
-    def __init__(self, whole, references, motion, bits, bit_cost, side):
+    def __init__(self, whole, references, motion, bits, bit_cost, side, base):
         self._side, self._bit_cost, self._table = side, bit_cost, bits.table
         height, self._width = motion.vectors[0].shape[2:]
         self._grid = grid_of(height, self._width)
         self._count = height * self._width
         self._own = whole[0, 0]
-        self._there = [reference.samples for reference in references]
-        self._samples = [s.samples[0].view(-1, s.rows, s.columns) for s in self._there]
-        self.vectors = [field[0].flatten(1).t().numpy().copy() for field in motion.vectors]
+        self._planes = [reference.samples for reference in references]
+        self._samples = [s.samples[0].view(-1, s.rows, s.columns) for s in self._planes]
+        # Vectors are what they are beyond the base.
+        zeros = [torch.zeros_like(field) for field in motion.vectors]
+        self.base = [field[0].flatten(1).t().numpy() for field in base or zeros]
+        found = [field[0].flatten(1).t().numpy() for field in motion.vectors]
+        self.vectors = [own - there for own, there in zip(found, self.base, strict=True)]
         self._two = motion.modes is not None
         self.modes = np.zeros(self._count, np.int64)
         if motion.modes is not None:
@@ -71,8 +76,10 @@ class _Settling:
             if self._two and best[0] == _UNUSED_IN[f]:
                 continue
             for other in beside:
-                best, cost = self._better(block, best, cost, _with(best, f, self._vector(f, other)))
-            for vector in (predicted[f], (0, 0)):
+                best, cost = self._better(
+                    block, best, cost, _with(best, f, self._less_base(f, block, self._there(f, other)))
+                )
+            for vector in (predicted[f], self._less_base(f, block, (0, 0))):
                 best, cost = self._better(block, best, cost, _with(best, f, vector))
             for dy, dx in product((-1, 0, 1), repeat=2):
                 if dy or dx:
@@ -138,6 +145,15 @@ class _Settling:
         y, x = ((around[1] + around[2]) >> 1).tolist()
         return (y, x), int((around[3] - around[0]).sum())
 
+    def _there(self, f, block):
+        """Where a block comes from."""
+        y, x = (self.vectors[f][block] + self.base[f][block]).tolist()
+        return y, x
+
+    def _less_base(self, f, block, vector):
+        y, x = (np.array(vector) - self.base[f][block]).tolist()
+        return y, x
+
     def _vector(self, f, block):
         y, x = self.vectors[f][block].tolist()
         return y, x
@@ -154,8 +170,8 @@ class _Settling:
 
     def _block(self, f, block):
         """What a vector points to."""
-        there, side = self._there[f], self._side
-        vector = self._vector(f, block)
+        there, side = self._planes[f], self._side
+        vector = self._there(f, block)
         place = []
         for part, n, size in zip(vector, divmod(block, self._width), (there.height, there.width), strict=True):
             first = side * n - side // 2

@@ -14,7 +14,7 @@ SPREADS = (0, 1, 2, 4, 8, 16, 32)
 
 def sections(data):
     """Section 1: (type, payload) of all sections; checksums hold."""
-    assert data[:6] == b"\x8bLV\n\x02\x00"
+    assert data[:6] == b"\x8bLV\n\x03\x00"
     place, begin = 6, 0
     while place < len(data):
         kind = data[place]
@@ -96,6 +96,7 @@ def coded(frame, rest):
 class Known:
     intra: np.ndarray | None = None
     last: dict = field(default_factory=dict)
+    fields: dict = field(default_factory=dict)  # F(a, b) by (a, b)
 
 
 def check_symbols(data, intra_file, predicted_file):
@@ -114,7 +115,9 @@ def check_symbols(data, intra_file, predicted_file):
             return all_symbols[-1]
 
         if frame.references:
-            past = past_of(t, known, frame.level, motion(code, len(frame.references), h, w))
+            fields, kinds = motion(code, expected(known.fields, frame), len(frame.references), h, w)
+            past = past_of(t, known, frame.level, numbers_of(fields, kinds))
+            remember(known.fields, frame, fields)
             known.last[frame.level] = latents(config, t, code, frame.gain_index, h, w, past)
         else:
             known = Known(latents(config, t, code, frame.gain_index, h, w))
@@ -126,23 +129,60 @@ def check_symbols(data, intra_file, predicted_file):
     return count
 
 
-def motion(code, references, h, w):
-    """Section 6: the numbers of section 7 that follow from vectors and modes."""
+def expected(fields, frame):
+    """Section 6.3: vectors into each reference, or None."""
+
+    def part(v, p, q):
+        return (2 * p * v + q) // (2 * q)
+
+    n, (a, *others) = frame.number, frame.references
+    if not others:
+        before = [c for c, end in fields if end == a]
+        if not before:
+            return None
+        c = min(before)
+        return [part(fields[c, a], n - a, a - c)]
+    (b,) = others
+    if (a, b) not in fields:
+        return None
+    return [part(fields[a, b], n - a, b - a), part(-fields[a, b], b - n, b - a)]
+
+
+def remember(fields, frame, found):
+    """Section 6.3: the fields there are after a frame."""
+    a, *others = frame.references
+    if not others:
+        fields.clear()
+    fields[a, frame.number] = found[0]
+    for b in others:
+        fields[frame.number, b] = -found[1]
+
+
+def motion(code, base, references, h, w):
+    """Section 6: vectors into each reference, and the kind of each block, see section 7."""
+    if base is not None and not code(None, np.array([64 + 317 + references - 1]))[0]:
+        base = None
+    if base is None:
+        base = [np.zeros((2, h, w), np.int64)] * references
     if references == 1:
-        fields, kinds = [vectors(code, 64, np.ones((h, w), bool))], np.zeros((h, w), np.int64)
-    else:
-        modes = np.zeros((h, w), np.int64)
-        for level, places in grid(h, w):
-            if level is None:
-                row = [64 + 291] * len(places)
-            else:
-                values = [[modes[n] for n in around] for _, around in places]
-                row = [64 + 292 + 5 * v.count(1) + v.count(-1) for v in values]
-            symbols = code(None, np.array(row, np.int64)) if row else []
-            for (place, _), symbol in zip(places, symbols, strict=True):
-                modes[place] = symbol
-        fields = [vectors(code, 64 + 97, modes != -1), vectors(code, 64 + 194, modes != 1)]
-        kinds = np.where(modes == 0, 1, 2)
+        return [base[0] + vectors(code, 64, np.ones((h, w), bool))], np.zeros((h, w), np.int64)
+    modes = np.zeros((h, w), np.int64)
+    for level, places in grid(h, w):
+        if level is None:
+            row = [64 + 291] * len(places)
+        else:
+            values = [[modes[n] for n in around] for _, around in places]
+            row = [64 + 292 + 5 * v.count(1) + v.count(-1) for v in values]
+        symbols = code(None, np.array(row, np.int64)) if row else []
+        for (place, _), symbol in zip(places, symbols, strict=True):
+            modes[place] = symbol
+    fields = [base[n] + vectors(code, 64 + 97 * (1 + n), modes != unused) for n, unused in enumerate((-1, 1))]
+    return fields, np.where(modes == 0, 1, 2)
+
+
+def numbers_of(fields, kinds):
+    """Section 7: what follows from vectors and modes."""
+    h, w = kinds.shape
     size = np.max([np.abs(v).sum(0) for v in fields], 0)
     spread = np.zeros((h, w), np.int64)
     for v in fields:

@@ -9,7 +9,7 @@ from clips import moving_frames
 from lcodec.codec.video import motion_search
 from lcodec.codec.video.mixture import BOTH, FIRST, SECOND, Motion
 from lcodec.codec.video.motion import Reference
-from lcodec.codec.video.motion_rate import MotionBits, settled
+from lcodec.codec.video.motion_rate import MotionBits, cheapest, settled
 from lcodec.codec.video.motion_search import search, search_two
 from lcodec.entropy.vectors import (
     BOUND,
@@ -66,10 +66,14 @@ def starts(pictures, bit_cost):
 
 @pytest.mark.parametrize("size", [(80, 112), (16, 16), (48, 176)])
 @pytest.mark.parametrize("bit_cost", [4.0, 60.0])
-def test_motion_settles_as_it_does_in_plain_python(size, bit_cost):
+@pytest.mark.parametrize("based", [False, True])
+def test_motion_settles_as_it_does_in_plain_python(size, bit_cost, based):
+    generator = torch.Generator().manual_seed(0)
     for now, references, start in starts(planes(3, *size), bit_cost):
-        found, cost = settled(now, references, start, BITS, bit_cost, 16)
-        expected, plain_cost = plain_motion_rate.settled(now, references, start, BITS, bit_cost, 16)
+        noise = [torch.randint(-9, 10, field.shape, generator=generator) for field in start.vectors]
+        base = [field + own for field, own in zip(start.vectors, noise, strict=True)] if based else None
+        found, cost = settled(now, references, start, BITS, bit_cost, 16, base)
+        expected, plain_cost = plain_motion_rate.settled(now, references, start, BITS, bit_cost, 16, base)
         assert float(cost) == pytest.approx(plain_cost, rel=1e-5)
         for one, other in zip(found.vectors, expected.vectors, strict=True):
             assert torch.equal(one, other)
@@ -118,6 +122,18 @@ def test_the_search_in_c_finds_what_that_in_pytorch_finds(monkeypatch):
             for one, other in zip(in_c.vectors, plain.vectors, strict=True):
                 assert (one == other).all(1).float().mean() > 0.9
         monkeypatch.undo()
+
+
+def test_the_best_start_is_taken():
+    generator = torch.Generator().manual_seed(0)
+    for now, references, start in starts(planes(3), 20.0):
+        alone, _ = settled(now, references, start, BITS, 20.0, 16)
+        off = [torch.randint(-300, 300, field.shape, generator=generator) for field in start.vectors]
+        motion, of_use = cheapest(now, references, [start], BITS, 20.0, 16, off)
+        assert not of_use and all(map(torch.equal, motion.vectors, alone.vectors))
+        # Where all is as it is expected, next to nothing is coded.
+        motion, of_use = cheapest(now, references, [start], BITS, 20.0, 16, [field + 1 for field in alone.vectors])
+        assert of_use
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 17), (18, 22)])

@@ -9,7 +9,7 @@ from lcodec.formats import clip_sections
 from lcodec.formats.clip_kinds import MAGIC
 from lcodec.formats.clip_order import Slot, group_slots
 from lcodec.formats.clip_reader import ClipReader, read_index
-from lcodec.formats.clip_records import ClipEnd, ClipHead, FrameUnit, Gap, ModelName, Picture, Tracks
+from lcodec.formats.clip_records import MAJOR, MINOR, ClipEnd, ClipHead, FrameUnit, Gap, ModelName, Picture, Tracks
 from lcodec.formats.clip_sections import BETWEEN, INTRA, PREDICTED, REPEAT, SYNC
 from lcodec.formats.clip_writer import ClipWriter
 from lcodec.formats.errors import CutError, FormatError, UnsupportedError
@@ -201,7 +201,7 @@ def test_groups_are_coded_from_their_ends(length):
 
 
 def head_with(payload):
-    signature = MAGIC + bytes((2, 0))
+    signature = MAGIC + bytes((MAJOR, MINOR))
     return signature + pack_section(1, payload, before=signature)
 
 
@@ -209,17 +209,17 @@ def head_with(payload):
     ("data", "error", "message"),
     [
         (b"", FormatError, "not an lcodec clip"),
-        (b"\x8bLC\n\x02\x00", FormatError, "not an lcodec clip"),
+        (b"\x8bLC\n\x03\x00", FormatError, "not an lcodec clip"),
         (MAGIC, CutError, "cut"),
         (MAGIC + b"\x01\x00", UnsupportedError, "version 1"),
-        (MAGIC + b"\x02\x00", CutError, "cut"),
+        (MAGIC + bytes((MAJOR, MINOR)), CutError, "cut"),
         (head_with(b"\x00\x01"), FormatError, "width is 0"),
         (head_with(b"\xff\xff\x03\xff\xff\x03"), FormatError, "more than"),
         (head_with(b"\x10\x10\x08\x07\x02\x02\x02\x00"), UnsupportedError, "not known"),
         (head_with(b"\x10\x10\x11\x01\x02\x02\x02\x00"), UnsupportedError, "not known"),
         (head_with(b"\x10\x10\x08\x01\x02\x02\x02\x00\x00\x01"), FormatError, "time base|varint|cut"),
         (head_with(b"\x10\x10\x08\x01\x02\x02\x02\x00\x01\x00"), FormatError, "time_base is 1/0"),
-        (MAGIC + b"\x02\x00\x02\xff\xff\xff\xff\x0f", FormatError, "at most"),
+        (MAGIC + bytes((MAJOR, MINOR)) + b"\x02\xff\xff\xff\xff\x0f", FormatError, "at most"),
     ],
 )
 def test_beginnings_that_are_none(data, error, message):

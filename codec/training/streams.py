@@ -23,7 +23,7 @@ from ..video.model import motion_sizes
 from ..video.motion import BLOCK
 from ..video.motion_cost import bit_cost
 from ..video.motion_rate import MotionBits
-from ..video.motion_search import motion_between
+from ..video.motion_search import cheapest_motion
 from .camera import moving
 from .clips import Clip
 from .video_recipe import VideoRecipe
@@ -188,7 +188,7 @@ def batch_of(codings: Sequence[Coding], quality: Sequence[float]) -> Batch:
         ]
         cost = torch.tensor([bit_cost(round(quality[n] * GAIN_STEPS)) for n in which])[:, None, None]
         references = [references_of((own[0], own[1])) for own in shown]
-        found = motion_between(luma[which], [own[0] for own in shown], references, cost, _BITS)
+        found, _ = cheapest_motion(luma[which], [own[0] for own in shown], references, cost, _BITS)
         made = predicted(references, found, COLOURS)
         rgb[which], motion[which] = made.rgb, motion_sizes(found).float()
         if made.difference is not None:

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from ...entropy.coder import CoderError
 from ...entropy.threads import beside
+from ...formats.clip_order import Slot
 from ...formats.clip_reader import ClipReader
 from ...formats.clip_reading import Planes
 from ...formats.clip_records import ClipEnd, FrameUnit, Gap, Tracks, Unit
@@ -223,4 +224,5 @@ class _Walk:
         if unit.kind == INTRA:
             return self._coder.intra_symbols(unit.data, unit.gain_index)
         assert self._known is not None
-        return self._coder.predicted_symbols(unit.data, len(unit.references), self._known, unit.level, unit.gain_index)
+        slot = Slot(unit.number, unit.references, unit.level)
+        return self._coder.predicted_symbols(unit.data, self._known, slot, unit.gain_index)

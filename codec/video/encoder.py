@@ -147,9 +147,8 @@ class ClipEncoder:
         gain_index = _index(self._quality() + BETWEEN_QUALITY[slot.frame - slot.references[0]])
         assert self._known is not None
         coded = self._coder.encode_predicted(
-            planes, [reference.shown for reference in references], self._known, slot.level, gain_index,
-            bit_cost(gain_index),
-        )  # fmt: skip
+            planes, [reference.shown for reference in references], self._known, slot, gain_index, bit_cost(gain_index)
+        )
         choice = self._choice(BETWEEN, slot.frame, gain_index, coded, planes)
         if self._is_repeat(references[0], choice, planes):
             return self._repeated(references[0], planes, slot.frame)
@@ -170,13 +169,13 @@ class ClipEncoder:
     def _predicted(self, length: int, quality: float) -> Choice:
         """The last frame of a group."""
         assert self._anchor is not None and self._known is not None
-        number, planes = self._anchor.number + length, self._ahead[length - 1].planes
+        slot, planes = Slot(self._anchor.number + length, (self._anchor.number,), 0), self._ahead[length - 1].planes
         turn = TURNS[(self._anchor.number - self._intra_number) % len(TURNS)]
         gain_index = _index(quality + (turn if self._group == 1 else LAST_QUALITY[length]))
         coded = self._coder.encode_predicted(
-            planes, [self._anchor.shown], self._known, 0, gain_index, bit_cost(gain_index)
+            planes, [self._anchor.shown], self._known, slot, gain_index, bit_cost(gain_index)
         )
-        return self._choice(PREDICTED, number, gain_index, coded, planes, length - 1)
+        return self._choice(PREDICTED, slot.frame, gain_index, coded, planes, length - 1)
 
     def _intra(self, planes: Planes, quality: float) -> Choice:
         number = 0 if self._anchor is None else self._anchor.number + 1

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ...entropy.vectors import MODE_ROW, VECTOR_ROWS, grid_of
 from ...kernels.block_matching import settle
-from .mixture import Motion
+from .mixture import BOTH, Motion
 from .motion import Reference
 
 SWEEPS = 6
@@ -36,22 +36,38 @@ class MotionBits:
 def cheapest(
     whole: Tensor,
     references: Sequence[Reference],
-    starts: Sequence[Motion],
+    found: Sequence[Motion],
     bits: MotionBits,
     bit_cost: float | Tensor,
     side: int,
-) -> Motion:
-    """Motion of luminance (B, 1, side h, side w) from one reference or two: where the best of the starts leads to."""
-    found = [settled(whole, references, start, bits, bit_cost, side) for start in starts]
-    best = torch.stack([cost for _, cost in found]).argmin(0)  # (B,)
+    base: Sequence[Tensor] | None = None,
+) -> tuple[Motion, Tensor]:
+    """Motion of luminance (B, 1, side h, side w) from one reference or two: where the best of some starts leads to.
+
+    These are what was found, no motion, and `base`: vectors that are expected, if there are any. The second result
+    (B,) says where vectors are coded as what they are beyond it.
+    """
+    still = torch.zeros_like(found[0].vectors[0])
+    modes = None if found[0].modes is None else torch.full_like(found[0].modes, BOTH)
+    ends = [
+        settled(whole, references, start, bits, bit_cost, side)
+        for start in (*found, Motion((still,) * len(references), modes))
+    ]
+    plain = len(ends)
+    if base is not None:
+        ends += [
+            settled(whole, references, start, bits, bit_cost, side, base)
+            for start in (*found, Motion(tuple(base), modes))
+        ]
+    best = torch.stack([cost for _, cost in ends]).argmin(0)  # (B,)
 
     def taken(parts: Sequence[Tensor]) -> Tensor:
         return torch.stack([parts[int(which)][n] for n, which in enumerate(best)])
 
-    motions = [motion for motion, _ in found]
+    motions = [motion for motion, _ in ends]
     vectors = tuple(taken(fields) for fields in zip(*(motion.vectors for motion in motions), strict=True))
-    modes = [motion.modes for motion in motions if motion.modes is not None]
-    return Motion(vectors, taken(modes) if modes else None)
+    own_modes = [motion.modes for motion in motions if motion.modes is not None]
+    return Motion(vectors, taken(own_modes) if own_modes else None), best >= plain
 
 
 def settled(
@@ -61,8 +77,9 @@ def settled(
     bits: MotionBits,
     bit_cost: float | Tensor,
     side: int,
+    base: Sequence[Tensor] | None = None,
 ) -> tuple[Motion, Tensor]:
-    """Motion that costs no more, and what it costs, (B,)."""
+    """Motion that costs no more, and what it costs, (B,); with a base, what vectors are beyond it is coded."""
     grid = grid_of(*motion.vectors[0].shape[2:])
     first = (0, 0) if motion.modes is None else (VECTOR_ROWS, 2 * VECTOR_ROWS)
     *moved, cost = settle(
@@ -76,5 +93,6 @@ def settled(
         bits.table,
         (*first, MODE_ROW),
         SWEEPS,
+        base,
     )
     return Motion(*moved), cost

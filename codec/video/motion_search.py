@@ -29,27 +29,35 @@ BitCost = float | Tensor
 
 
 def motion_between(
+    current: Tensor, planes: Sequence[Tensor], references: Sequence[PlaneReferences], bit_cost: BitCost
+) -> Motion:
+    """Motion of luminance (B, 1, H, W) from one reference or two, each as it is and prepared.
+
+    bit_cost: what a bit weighs against a sum of absolute differences.
+    """
+    lumas = [luma for luma, _, _ in references]
+    if len(lumas) == 1:
+        return Motion((search(current, planes[0], lumas[0], bit_cost),))
+    return search_two(current, (planes[0], planes[1]), (lumas[0], lumas[1]), bit_cost)
+
+
+def cheapest_motion(
     current: Tensor,
     planes: Sequence[Tensor],
     references: Sequence[PlaneReferences],
     bit_cost: BitCost,
-    bits: MotionBits | None = None,
-) -> Motion:
-    """Motion of luminance (B, 1, H, W) from one reference or two, each as it is and prepared.
+    bits: MotionBits,
+    base: Sequence[Tensor] | None = None,
+) -> tuple[Motion, Tensor]:
+    """The same, weighed with the bits that it takes; and for which frames (B,) the vectors of `base` are of use.
 
-    bit_cost: what a bit weighs against a sum of absolute differences. bits: what motion really takes, if it is known,
-    which only kernels in C can weigh.
+    Without kernels in C, which alone can weigh it, motion stays as it is found.
     """
-    lumas = [luma for luma, _, _ in references]
-
-    def found(start: float) -> Motion:
-        if len(lumas) == 1:
-            return Motion((search(current, planes[0], lumas[0], start * bit_cost),))
-        return search_two(current, (planes[0], planes[1]), (lumas[0], lumas[1]), start * bit_cost)
-
-    if bits is None or not is_compiled():
-        return found(1.0)
-    return cheapest(_whole(current, _size(current)), lumas, [found(start) for start in _STARTS], bits, bit_cost, BLOCK)
+    if not is_compiled():
+        return motion_between(current, planes, references, bit_cost), torch.zeros(len(current), dtype=torch.bool)
+    starts = [motion_between(current, planes, references, start * bit_cost) for start in _STARTS]
+    whole = _whole(current, _size(current))
+    return cheapest(whole, [luma for luma, _, _ in references], starts, bits, bit_cost, BLOCK, base)
 
 
 def search(current: Tensor, reference_plane: Tensor, reference: Reference, bit_cost: BitCost) -> Tensor:

@@ -97,7 +97,7 @@ typedef struct {
 /* Motion in the course of being weighed against its bits: what `codec/video/motion_rate.py` says. Of every block its
    place in the order of coding, its level (-1 in the first grid), the four that it is predicted from, and those that are
    predicted from it. `bits` of symbols -BOUND..BOUND and of those beyond, by table row; `mode_row` and `first_row` of
-   each field are rows. `modes` are 0 for both references, 1 for the first, -1 for the second; unused with one. */
+   each field are rows. Vectors are what is to be added to `base`, the expected ones. `modes` are 0 for both references, 1 for the first, -1 for the second; unused with one. */
 enum { BOUND = 64, SYMBOLS = 2 * BOUND + 2 };
 typedef struct {
     Field field[2];
@@ -106,6 +106,7 @@ typedef struct {
     const float *bits;
     long first_row[2], mode_row;
     float bit_cost;
+    const int32_t *base[2];
     int32_t *vectors[2], *modes;
 } Settling;
 
@@ -476,10 +477,10 @@ static PyObject *coarse(PyObject *self, PyObject *const *arguments, Py_ssize_t g
 }
 
 /* settle(set, *field, samples of the second reference or 0, order, level, around, dependents_start, dependents, bits,
-   first row of the first field, of the second, mode_row, vectors, vectors of the second, modes, sweeps): what it costs in the end */
+   first row of the first field, of the second, mode_row, vectors, vectors of the second, modes, sweeps, base, base of the second): what it costs in the end */
 static PyObject *settle(PyObject *self, PyObject *const *arguments, Py_ssize_t given) {
-    long long n[1 + FIELD_NUMBERS + 14], *rest = n + 1 + FIELD_NUMBERS;
-    const Set *set = numbers(arguments, given, 1 + FIELD_NUMBERS + 14, n);
+    long long n[1 + FIELD_NUMBERS + 16], *rest = n + 1 + FIELD_NUMBERS;
+    const Set *set = numbers(arguments, given, 1 + FIELD_NUMBERS + 16, n);
     if (set == NULL) return NULL;
     Settling s = {.field = {field_of(n + 1), field_of(n + 1)},
                   .fields = rest[0] ? 2 : 1,
@@ -492,7 +493,8 @@ static PyObject *settle(PyObject *self, PyObject *const *arguments, Py_ssize_t g
                   .first_row = {(long)rest[7], (long)rest[8]},
                   .mode_row = (long)rest[9],
                   .vectors = {POINTER(int32_t, rest[10]), POINTER(int32_t, rest[11])},
-                  .modes = POINTER(int32_t, rest[12])};
+                  .modes = POINTER(int32_t, rest[12]),
+                  .base = {POINTER(const int32_t, rest[14]), POINTER(const int32_t, rest[15])}};
     s.field[1].samples = POINTER(const float, rest[0]);
     s.bit_cost = s.field[0].bit_cost;
     double cost;

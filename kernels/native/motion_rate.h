@@ -77,13 +77,16 @@ static inline const float *LOCAL(place)(const Field *f, long i, long j, const in
 static float LOCAL(block_error)(const Settling *s, long n, float enough) {
     const Field *field = s->field;
     const long i = n / field->across, j = n % field->across, side = field->side;
+    int32_t there[2][2];
+    for (int f = 0; f < s->fields; f++)
+        for (int axis = 0; axis < 2; axis++) there[f][axis] = s->vectors[f][2 * n + axis] + s->base[f][2 * n + axis];
     const float *own = field->current + side * (i * side * field->across + j);
     if (s->fields == 1 || s->modes[n]) {
         const int f = s->fields == 2 && s->modes[n] == -1;
-        return LOCAL(difference)(field + f, i, j, s->vectors[f] + 2 * n, enough);
+        return LOCAL(difference)(field + f, i, j, there[f], enough);
     }
-    const float *a = LOCAL(place)(field, i, j, s->vectors[0] + 2 * n);
-    const float *b = LOCAL(place)(field + 1, i, j, s->vectors[1] + 2 * n);
+    const float *a = LOCAL(place)(field, i, j, there[0]);
+    const float *b = LOCAL(place)(field + 1, i, j, there[1]);
     float total = 0;
     for (long part = 0; part < side / 4 && total < enough; part++) {
         float sums[8] = {0};
@@ -145,12 +148,16 @@ static void LOCAL(settle_block)(const Settling *s, long n) {
         for (int candidate = 0; candidate < 14; candidate++) {
             other = best;
             int32_t *vector = other.vectors[f];
+            const int32_t *base = s->base[f] + 2 * n;
             if (candidate < 4)
-                memcpy(vector, s->vectors[f] + 2 * beside[candidate], 2 * sizeof *vector);
+                for (int axis = 0; axis < 2; axis++) {
+                    const long other_axis = 2 * beside[candidate] + axis;
+                    vector[axis] = s->vectors[f][other_axis] + s->base[f][other_axis] - base[axis];
+                }
             else if (candidate == 4)
                 memcpy(vector, predicted.vectors[f], 2 * sizeof *vector);
             else if (candidate == 5)
-                vector[0] = vector[1] = 0;
+                for (int axis = 0; axis < 2; axis++) vector[axis] = -base[axis];
             else {
                 const int move = candidate - 6 + (candidate >= 10);
                 vector[0] += move / 3 - 1;
