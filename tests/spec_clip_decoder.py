@@ -133,7 +133,7 @@ def expected(fields, frame):
     """Section 6.3: vectors into each reference, or None."""
 
     def part(v, p, q):
-        return (2 * p * v + q) // (2 * q)
+        return np.clip((2 * p * v + q) // (2 * q), -8192, 8192)
 
     n, (a, *others) = frame.number, frame.references
     if not others:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lcodec.codec.video.motion_base import expected, fields_after
+from lcodec.entropy.vectors import LIMIT
 from lcodec.formats.clip_order import Slot, group_slots
 
 
@@ -40,3 +41,9 @@ def test_after_a_repeated_frame_nothing_is_expected():
     assert expected(fields, Slot(4, (0, 8), 1)) is not None
     for slot in (Slot(2, (0, 4), 2), Slot(6, (4, 8), 2), Slot(10, (9,), 0)):
         assert expected(fields, slot) is None
+
+
+def test_no_file_makes_vectors_grow_without_end():
+    fields = {(0, 1): constant(LIMIT, -LIMIT)}
+    (far,) = expected(fields, Slot(9, (1,), 0))
+    assert far[:, 0, 0].tolist() == [LIMIT, -LIMIT]

@@ -52,10 +52,6 @@ def by_layers(kernels, x, rows, layers):
     return x[:, :, rows.start : rows.stop]
 
 
-def test_it_is_compiled_where_there_is_a_compiler():
-    assert native_kernels()
-
-
 @EACH
 def test_sums_about_the_limit_of_32_bits_are_right(carrier):
     """Features along the weights: there the bound of Cauchy and Schwarz is the sum itself."""

@@ -2,6 +2,7 @@
 
 import ast
 import tomllib
+from shutil import which
 
 import pytest
 from checks import ROOT, run_python
@@ -46,6 +47,11 @@ def test_packages_lists_the_tree():
     for folder in ALLOWED:
         found |= {".".join(("lcodec", *p.parent.relative_to(ROOT).parts)) for p in (ROOT / folder).rglob("*.py")}
     assert sorted(found) == sorted(listed)
+
+
+@pytest.mark.skipif(which("cc") is None, reason="no compiler")
+def test_kernels_in_c_are_compiled_where_there_is_a_compiler():
+    assert run_python("-c", "from lcodec.kernels import _native; print(_native.SETS[0])").stdout.strip() == b"plain"
 
 
 def test_version_is_stated_once_and_the_same():

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...entropy.vectors import Vectors
+from ...entropy.vectors import LIMIT, Vectors
 from ...formats.clip_order import Slot
 
 # Of pairs of frames (earlier, later): where the blocks of the later one come from in the earlier one.
@@ -38,6 +38,6 @@ def fields_after(fields: Fields, slot: Slot, vectors: tuple[Vectors, ...]) -> Fi
 
 
 def _part(vectors: Vectors, count: int, of: int) -> Vectors:
-    """count / of, rounded; halves up."""
-    part: Vectors = np.floor_divide(2 * count * vectors + of, 2 * of)
+    """count / of, rounded, halves up; as far as vectors go, whatever a file says."""
+    part: Vectors = np.floor_divide(2 * count * vectors + of, 2 * of).clip(-LIMIT, LIMIT)
     return part

@@ -82,7 +82,7 @@ def settled(
     """Motion that costs no more, and what it costs, (B,); with a base, what vectors are beyond it is coded."""
     grid = grid_of(*motion.vectors[0].shape[2:])
     first = (0, 0) if motion.modes is None else (VECTOR_ROWS, 2 * VECTOR_ROWS)
-    *moved, cost = settle(
+    vectors, modes, cost = settle(
         whole,
         [reference.samples for reference in references],
         bit_cost,
@@ -95,4 +95,4 @@ def settled(
         SWEEPS,
         base,
     )
-    return Motion(*moved), cost
+    return Motion(vectors, modes), cost
