@@ -1,6 +1,6 @@
 """Search of motion vectors in C (`native/motion.h`): what `codec/video/motion_search.py` does field by field, at once.
 
-Early ends, where a block already differs too much, and no field of candidates in memory: some thirty times as fast.
+A block that already differs too much is left early, and no field of candidates is ever in memory: NOTES.md.
 """
 
 from collections.abc import Sequence
@@ -42,14 +42,11 @@ class Samples:
 
 
 class NativeField:
-    """Luminance in blocks, where it may come from, and the costs of vectors int64 (B, 2, h, w), of (y, x)."""
+    """Luminance in blocks of 16, where it may come from, and the costs of vectors int64 (B, 2, h, w), of (y, x)."""
 
-    def __init__(self, current: Tensor, there: Samples, bit_cost: float | Tensor, side: int) -> None:
-        """current: float32 (B, 1, side h, side w). bit_cost: a number, or one for each plane (B, 1, 1).
-
-        side: of blocks, 8 or 16.
-        """
-        self._current, self._there, self._side = current.contiguous(), there, side
+    def __init__(self, current: Tensor, there: Samples, bit_cost: float | Tensor) -> None:
+        """current: float32 (B, 1, 16 h, 16 w). bit_cost: a number, or one for each plane (B, 1, 1)."""
+        self._current, self._there = current.contiguous(), there
         self._bit_cost = torch.as_tensor(bit_cost, dtype=torch.float32).reshape(-1).expand(len(current)).contiguous()
 
     def cost(self, vectors: Tensor) -> Tensor:
@@ -72,7 +69,7 @@ class NativeField:
             _native.field(
                 len(_native.SETS) - 1,
                 self._current[n].data_ptr(), there.samples[n].data_ptr(), _bits().data_ptr(),
-                self._side, *size, there.rows, there.columns, there.height, there.width, there.border,
+                *size, there.rows, there.columns, there.height, there.width, there.border,
                 self._bit_cost[n].data_ptr(),
                 packed[n].data_ptr(), cost[n].data_ptr(), 0 if other is None else other[n].data_ptr(), step,
             )  # fmt: skip
@@ -116,7 +113,6 @@ def settle(
     current: Tensor,
     there: Sequence[Samples],
     bit_cost: float | Tensor,
-    side: int,
     vectors: Sequence[Tensor],
     modes: Tensor | None,
     grid: Sequence[npt.NDArray[np.int32]],
@@ -142,7 +138,7 @@ def settle(
         total[n] = _native.settle(
             len(_native.SETS) - 1,
             current[n].data_ptr(), samples[0][n].data_ptr(), _bits().data_ptr(),
-            side, *packed[0].shape[1:3], first.rows, first.columns, first.height, first.width, first.border,
+            *packed[0].shape[1:3], first.rows, first.columns, first.height, first.width, first.border,
             costs[n].data_ptr(),
             0 if kept is None else samples[-1][n].data_ptr(), *tables, *rows,
             packed[0][n].data_ptr(), packed[-1][n].data_ptr(), 0 if kept is None else kept[n].data_ptr(), sweeps,

@@ -7,15 +7,16 @@ import torch
 
 from lcodec.codec.video import motion_rate
 from lcodec.codec.video.mixture import BOTH, FIRST, SECOND, Motion
+from lcodec.codec.video.motion import BLOCK
 from lcodec.entropy.vectors import BOUND, MODE_ROW, VECTOR_ROWS, grid_of
 
 _UNUSED_IN = (SECOND, FIRST)  # modes in which a vector is not used
 _SPREADS = (0, 1, 2, 4, 8, 16, 32)
 
 
-def settled(whole, references, motion, bits, bit_cost, side, base=None):
+def settled(whole, references, motion, bits, bit_cost, base=None):
     """As `motion_rate.settled`, of one frame: the motion, and what it costs."""
-    settling = _Settling(whole, references, motion, bits, bit_cost, side, base)
+    settling = _Settling(whole, references, motion, bits, bit_cost, base)
     cost = settling.run()
     shape = motion.vectors[0].shape
     fields = [own + there for own, there in zip(settling.vectors, settling.base, strict=True)]
@@ -27,8 +28,8 @@ def settled(whole, references, motion, bits, bit_cost, side, base=None):
 class _Settling:
     """A choice is a mode, and a vector into each reference."""
 
-    def __init__(self, whole, references, motion, bits, bit_cost, side, base):
-        self._side, self._bit_cost, self._table = side, bit_cost, bits.table
+    def __init__(self, whole, references, motion, bits, bit_cost, base):
+        self._bit_cost, self._table = bit_cost, bits.table
         height, self._width = motion.vectors[0].shape[2:]
         self._grid = grid_of(height, self._width)
         self._count = height * self._width
@@ -164,13 +165,13 @@ class _Settling:
     def _error(self, block):
         """Absolute differences of a block as it is predicted now."""
         used = [self._block(f, block) for f in range(len(self.vectors)) if self._used(f, block)]
-        y, x = (self._side * n for n in divmod(block, self._width))
-        own = self._own[y : y + self._side, x : x + self._side]
+        y, x = (BLOCK * n for n in divmod(block, self._width))
+        own = self._own[y : y + BLOCK, x : x + BLOCK]
         return float((sum(used[1:], used[0]) / len(used) - own).abs().sum())
 
     def _block(self, f, block):
         """What a vector points to."""
-        there, side = self._planes[f], self._side
+        there, side = self._planes[f], BLOCK
         vector = self._there(f, block)
         place = []
         for part, n, size in zip(vector, divmod(block, self._width), (there.height, there.width), strict=True):

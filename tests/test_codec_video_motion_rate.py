@@ -72,8 +72,8 @@ def test_motion_settles_as_it_does_in_plain_python(size, bit_cost, based):
     for now, references, start in starts(planes(3, *size), bit_cost):
         noise = [torch.randint(-9, 10, field.shape, generator=generator) for field in start.vectors]
         base = [field + own for field, own in zip(start.vectors, noise, strict=True)] if based else None
-        found, cost = settled(now, references, start, BITS, bit_cost, 16, base)
-        expected, plain_cost = plain_motion_rate.settled(now, references, start, BITS, bit_cost, 16, base)
+        found, cost = settled(now, references, start, BITS, bit_cost, base)
+        expected, plain_cost = plain_motion_rate.settled(now, references, start, BITS, bit_cost, base)
         assert float(cost) == pytest.approx(plain_cost, rel=1e-5)
         for one, other in zip(found.vectors, expected.vectors, strict=True):
             assert torch.equal(one, other)
@@ -85,11 +85,11 @@ def test_settled_motion_takes_fewer_bits_and_its_cost_is_what_the_coder_takes(mo
     for now, references, found in starts(planes(3), 40.0):
         off = tuple(v + torch.randint(-6, 7, v.shape, generator=generator) for v in found.vectors)
         start = Motion(off, found.modes)
-        motion, after = settled(now, references, start, BITS, 40.0, 16)
+        motion, after = settled(now, references, start, BITS, 40.0)
         assert coded_bits(motion) < coded_bits(start)
         monkeypatch.setattr("lcodec.codec.video.motion_rate.SWEEPS", 0)
-        _, before = settled(now, references, start, BITS, 40.0, 16)
-        _, error = settled(now, references, motion, BITS, 0.0, 16)
+        _, before = settled(now, references, start, BITS, 40.0)
+        _, error = settled(now, references, motion, BITS, 0.0)
         assert float(after) < float(before)
         assert float(after - error) == pytest.approx(40 * coded_bits(motion), rel=1e-4)
         monkeypatch.undo()
@@ -103,9 +103,9 @@ def test_each_frame_of_a_batch_settles_by_itself():
     for (now, references, start), *alone in zip(
         starts(both, cost), starts(pictures, 5.0), starts(other, 50.0), strict=True
     ):
-        found, total = settled(now, references, start, BITS, cost, 16)
+        found, total = settled(now, references, start, BITS, cost)
         for n, ((one, own, began), bit_cost) in enumerate(zip(alone, (5.0, 50.0), strict=True)):
-            expected, single = settled(one, own, began, BITS, bit_cost, 16)
+            expected, single = settled(one, own, began, BITS, bit_cost)
             assert float(total[n]) == pytest.approx(float(single))
             assert all(torch.equal(a[n : n + 1], b) for a, b in zip(found.vectors, expected.vectors, strict=True))
 
@@ -116,7 +116,7 @@ def test_the_search_in_c_finds_what_that_in_pytorch_finds(monkeypatch):
         monkeypatch.setattr(motion_search, "is_compiled", lambda: False)
         for (now, references, in_c), (_, _, plain) in zip(found, starts(planes(3), bit_cost), strict=True):
             costs = [
-                float(settled(now, references, motion, BITS, bit_cost, 16)[1]) for motion in (in_c, plain)
+                float(settled(now, references, motion, BITS, bit_cost)[1]) for motion in (in_c, plain)
             ]  # of all, as good as the other: ties go either way
             assert costs[0] == pytest.approx(costs[1], rel=0.01)
             for one, other in zip(in_c.vectors, plain.vectors, strict=True):
@@ -127,12 +127,12 @@ def test_the_search_in_c_finds_what_that_in_pytorch_finds(monkeypatch):
 def test_the_best_start_is_taken():
     generator = torch.Generator().manual_seed(0)
     for now, references, start in starts(planes(3), 20.0):
-        alone, _ = settled(now, references, start, BITS, 20.0, 16)
+        alone, _ = settled(now, references, start, BITS, 20.0)
         off = [torch.randint(-300, 300, field.shape, generator=generator) for field in start.vectors]
-        motion, of_use = cheapest(now, references, [start], BITS, 20.0, 16, off)
+        motion, of_use = cheapest(now, references, [start], BITS, 20.0, off)
         assert not of_use and all(map(torch.equal, motion.vectors, alone.vectors))
         # Where all is as it is expected, next to nothing is coded.
-        motion, of_use = cheapest(now, references, [start], BITS, 20.0, 16, [field + 1 for field in alone.vectors])
+        motion, of_use = cheapest(now, references, [start], BITS, 20.0, [field + 1 for field in alone.vectors])
         assert of_use
 
 

@@ -39,10 +39,9 @@ def cheapest(
     found: Sequence[Motion],
     bits: MotionBits,
     bit_cost: float | Tensor,
-    side: int,
     base: Sequence[Tensor] | None = None,
 ) -> tuple[Motion, Tensor]:
-    """Motion of luminance (B, 1, side h, side w) from one reference or two: where the best of some starts leads to.
+    """Motion of luminance (B, 1, 16 h, 16 w) from one reference or two: where the best of some starts leads to.
 
     These are what was found, no motion, and `base`: vectors that are expected, if there are any. The second result
     (B,) says where vectors are coded as what they are beyond it.
@@ -50,14 +49,13 @@ def cheapest(
     still = torch.zeros_like(found[0].vectors[0])
     modes = None if found[0].modes is None else torch.full_like(found[0].modes, BOTH)
     ends = [
-        settled(whole, references, start, bits, bit_cost, side)
+        settled(whole, references, start, bits, bit_cost)
         for start in (*found, Motion((still,) * len(references), modes))
     ]
     plain = len(ends)
     if base is not None:
         ends += [
-            settled(whole, references, start, bits, bit_cost, side, base)
-            for start in (*found, Motion(tuple(base), modes))
+            settled(whole, references, start, bits, bit_cost, base) for start in (*found, Motion(tuple(base), modes))
         ]
     best = torch.stack([cost for _, cost in ends]).argmin(0)  # (B,)
 
@@ -76,7 +74,6 @@ def settled(
     motion: Motion,
     bits: MotionBits,
     bit_cost: float | Tensor,
-    side: int,
     base: Sequence[Tensor] | None = None,
 ) -> tuple[Motion, Tensor]:
     """Motion that costs no more, and what it costs, (B,); with a base, what vectors are beyond it is coded."""
@@ -86,7 +83,6 @@ def settled(
         whole,
         [reference.samples for reference in references],
         bit_cost,
-        side,
         motion.vectors,
         motion.modes,
         (grid.order, grid.level, grid.around, grid.start, grid.dependents),

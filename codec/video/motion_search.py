@@ -57,7 +57,7 @@ def cheapest_motion(
         return motion_between(current, planes, references, bit_cost), torch.zeros(len(current), dtype=torch.bool)
     starts = [motion_between(current, planes, references, start * bit_cost) for start in _STARTS]
     whole = _whole(current, _size(current))
-    return cheapest(whole, [luma for luma, _, _ in references], starts, bits, bit_cost, BLOCK, base)
+    return cheapest(whole, [luma for luma, _, _ in references], starts, bits, bit_cost, base)
 
 
 def search(current: Tensor, reference_plane: Tensor, reference: Reference, bit_cost: BitCost) -> Tensor:
@@ -128,7 +128,7 @@ def _whole(current: Tensor, size: tuple[int, int]) -> Tensor:
 def _field(current: Tensor, reference: Reference, size: tuple[int, int], bit_cost: BitCost) -> "_Field | NativeField":
     whole = _whole(current, size)
     if _in_c(current):
-        return NativeField(whole, reference.samples, bit_cost, BLOCK)
+        return NativeField(whole, reference.samples, bit_cost)
     return _Field(whole, reference, size, bit_cost)
 
 

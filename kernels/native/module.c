@@ -84,13 +84,13 @@ typedef struct {
     size_t room_bytes;
 } BlockWork;
 
-/* Luminance (side down, side across), side being 8 or 16, and samples between the pixels of another plane of a height and width, continued by
+/* Luminance (SIDE down, SIDE across) and samples between the pixels of another plane of a height and width, continued by
    `border`: 16 phases of (rows, columns). `bits` of vectors by their distance from those around. Vectors are (down,
    across, 2) int32, of (y, x) in quarter pixels. */
-enum { BITS_AT_MOST = 4096 };
+enum { SIDE = 16, BITS_AT_MOST = 4096 };
 typedef struct {
     const float *current, *samples, *bits;
-    long side, down, across, rows, columns, height, width, border;
+    long down, across, rows, columns, height, width, border;
     float bit_cost;
 } Field;
 
@@ -419,22 +419,21 @@ static PyObject *magnitude(PyObject *self, PyObject *const *arguments, Py_ssize_
     Py_RETURN_NONE;
 }
 
-enum { FIELD_NUMBERS = 12 };
+enum { FIELD_NUMBERS = 11 };
 
-/* What describes a field: current, samples, bits, side, down, across, rows, columns, height, width, border, bit_cost. */
+/* What describes a field: current, samples, bits, down, across, rows, columns, height, width, border, bit_cost. */
 static Field field_of(const long long *n) {
     return (Field){.current = POINTER(const float, n[0]),
                    .samples = POINTER(const float, n[1]),
                    .bits = POINTER(const float, n[2]),
-                   .side = (long)n[3],
-                   .down = (long)n[4],
-                   .across = (long)n[5],
-                   .rows = (long)n[6],
-                   .columns = (long)n[7],
-                   .height = (long)n[8],
-                   .width = (long)n[9],
-                   .border = (long)n[10],
-                   .bit_cost = *POINTER(const float, n[11])};
+                   .down = (long)n[3],
+                   .across = (long)n[4],
+                   .rows = (long)n[5],
+                   .columns = (long)n[6],
+                   .height = (long)n[7],
+                   .width = (long)n[8],
+                   .border = (long)n[9],
+                   .bit_cost = *POINTER(const float, n[10])};
 }
 
 /* field(set, *field, vectors, cost, other, step): costs of vectors, where `other` and `step` are 0; else the better of

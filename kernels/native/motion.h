@@ -19,34 +19,36 @@ static inline float LOCAL(bits)(const Field *f, const int32_t *vector, const int
     return f->bits[distance < BITS_AT_MOST ? distance : BITS_AT_MOST - 1];
 }
 
-/* Sum of absolute differences over a block, or any number from `enough` on. */
-static inline __attribute__((always_inline)) float LOCAL(block_difference)(const Field *f, const float *there,
-                                                                           const float *own, float enough,
-                                                                           const int side) {
-    float total = 0;
-    for (int part = 0; part < side / 4 && total < enough; part++) {
-        float sums[16] = {0};
-        for (int row = 0; row < 4; row++, there += f->columns, own += side * f->across)
-            for (int n = 0; n < side; n++) sums[n] += fabsf(there[n] - own[n]);
-        for (int n = 0; n < 8; n++) sums[n] += sums[n + 8];
-        total += ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
-    }
-    return total;
-}
-
-static inline long LOCAL(within)(long whole, long first, long side, long size, long border) {
-    const long low = -border - first, high = size + border - 2 * side - first;
+static inline long LOCAL(within)(long whole, long first, long size, long border) {
+    const long low = -border - first, high = size + border - 2 * SIDE - first;
     return whole < low ? low : whole > high ? high : whole;
 }
 
+/* Where a vector points to: the first sample of a block. */
+static inline const float *LOCAL(place)(const Field *f, long i, long j, const int32_t *vector) {
+    const long phase = 4 * (vector[0] & 3) + (vector[1] & 3);
+    const long y = LOCAL(within)(vector[0] >> 2, SIDE * i - SIDE / 2, f->height, f->border);
+    const long x = LOCAL(within)(vector[1] >> 2, SIDE * j - SIDE / 2, f->width, f->border);
+    return f->samples + (phase * f->rows + SIDE * i + f->border + y) * f->columns + SIDE * j + f->border + x;
+}
+
+static inline float LOCAL(sum_of_16)(float *sums) {
+    for (int n = 0; n < 8; n++) sums[n] += sums[n + 8];
+    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+}
+
+/* Sum of absolute differences over a block, or any number from `enough` on. */
 static float LOCAL(difference)(const Field *f, long i, long j, const int32_t *vector, float enough) {
-    const long side = f->side, phase = 4 * (vector[0] & 3) + (vector[1] & 3);
-    const long y = LOCAL(within)(vector[0] >> 2, side * i - side / 2, side, f->height, f->border);
-    const long x = LOCAL(within)(vector[1] >> 2, side * j - side / 2, side, f->width, f->border);
-    const float *there = f->samples + (phase * f->rows + side * i + f->border + y) * f->columns + side * j + f->border + x;
-    const float *own = f->current + side * (i * side * f->across + j);
-    return side == 8 ? LOCAL(block_difference)(f, there, own, enough, 8)
-                     : LOCAL(block_difference)(f, there, own, enough, 16);
+    const float *there = LOCAL(place)(f, i, j, vector);
+    const float *own = f->current + SIDE * (i * SIDE * f->across + j);
+    float total = 0;
+    for (int part = 0; part < 4 && total < enough; part++) {
+        float sums[SIDE] = {0};
+        for (int row = 0; row < 4; row++, there += f->columns, own += SIDE * f->across)
+            for (int n = 0; n < SIDE; n++) sums[n] += fabsf(there[n] - own[n]);
+        total += LOCAL(sum_of_16)(sums);
+    }
+    return total;
 }
 
 /* The medians around every vector, those beyond the borders being the nearest. */

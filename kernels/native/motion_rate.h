@@ -66,21 +66,14 @@ static float LOCAL(local_bits)(const Settling *s, long n) {
     return total;
 }
 
-static inline const float *LOCAL(place)(const Field *f, long i, long j, const int32_t *vector) {
-    const long side = f->side, phase = 4 * (vector[0] & 3) + (vector[1] & 3);
-    const long y = LOCAL(within)(vector[0] >> 2, side * i - side / 2, side, f->height, f->border);
-    const long x = LOCAL(within)(vector[1] >> 2, side * j - side / 2, side, f->width, f->border);
-    return f->samples + (phase * f->rows + side * i + f->border + y) * f->columns + side * j + f->border + x;
-}
-
 /* Absolute differences of a block as it is predicted now. */
 static float LOCAL(block_error)(const Settling *s, long n, float enough) {
     const Field *field = s->field;
-    const long i = n / field->across, j = n % field->across, side = field->side;
+    const long i = n / field->across, j = n % field->across;
     int32_t there[2][2];
     for (int f = 0; f < s->fields; f++)
         for (int axis = 0; axis < 2; axis++) there[f][axis] = s->vectors[f][2 * n + axis] + s->base[f][2 * n + axis];
-    const float *own = field->current + side * (i * side * field->across + j);
+    const float *own = field->current + SIDE * (i * SIDE * field->across + j);
     if (s->fields == 1 || s->modes[n]) {
         const int f = s->fields == 2 && s->modes[n] == -1;
         return LOCAL(difference)(field + f, i, j, there[f], enough);
@@ -88,12 +81,11 @@ static float LOCAL(block_error)(const Settling *s, long n, float enough) {
     const float *a = LOCAL(place)(field, i, j, there[0]);
     const float *b = LOCAL(place)(field + 1, i, j, there[1]);
     float total = 0;
-    for (long part = 0; part < side / 4 && total < enough; part++) {
-        float sums[8] = {0};
-        for (int row = 0; row < 4; row++, a += field->columns, b += field->columns, own += side * field->across)
-            for (long x = 0; x < side; x += 8)
-                for (int m = 0; m < 8; m++) sums[m] += fabsf((a[x + m] + b[x + m]) * 0.5f - own[x + m]);
-        total += ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+    for (int part = 0; part < 4 && total < enough; part++) {
+        float sums[SIDE] = {0};
+        for (int row = 0; row < 4; row++, a += field->columns, b += field->columns, own += SIDE * field->across)
+            for (int m = 0; m < SIDE; m++) sums[m] += fabsf((a[m] + b[m]) * 0.5f - own[m]);
+        total += LOCAL(sum_of_16)(sums);
     }
     return total;
 }
