@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .codec.video.api import ClipWanted, clip_frames, decode_clip, encode_clip
     from .formats.errors import DamageWarning, FormatError, LcodecError, ModelError, UnsupportedError
 
-__version__ = "0.12.0"
+__version__ = "0.13.0"
 
 _HOMES = {
     "ClipWanted": ".codec.video.api",

@@ -119,7 +119,7 @@ MODELS = (
     Entry(
         9,
         "video",
-        "a4e32613bc7ab5f1f0acf35f03c5d02e467ced241e508aa38eefa81e6a66ef44",
+        "bba938ac9160a5bd103ae1e2ac8d3a422915b16ca45d393dc71881a57f836849",
         "shipped",
         "frames of clips, predicted from others; intra frames are base's",
         intra="base",
