@@ -12,6 +12,7 @@ BYTES = pytest.param(
 )
 NATIVE = [pytest.param(kernels, id=kernels.NAME) for kernels in native_kernels()]
 FASTER = [BYTES, *NATIVE]
+NAMES = {kernels.NAME for kernels in (exact, exact_int8, *native_kernels())}  # of those for CPUs
 CARRIERS = pytest.mark.parametrize("carrier", [pytest.param(exact, id="float64"), *FASTER])
 CARRIERS_AND_ORACLE = pytest.mark.parametrize(
     "carrier", [pytest.param(exact, id="float64"), *FASTER, pytest.param(exact_reference, id="int64")]
