@@ -119,7 +119,7 @@ MODELS = (
     Entry(
         9,
         "video",
-        "bba938ac9160a5bd103ae1e2ac8d3a422915b16ca45d393dc71881a57f836849",
+        "772f82748f9e9f670cf8bf761e8b17867a6b7a379506dd5b284037a953a2fb30",
         "shipped",
         "frames of clips, predicted from others; intra frames are base's",
         intra="base",

@@ -28,6 +28,7 @@ from lcodec.codec.video.model_file import load_predicted
 from lcodec.codec.video.motion import BLOCK
 from lcodec.codec.video.motion_search import motion_between
 from lcodec.entropy.past import MOTION_CHANNELS
+from lcodec.formats.clip_order import group_slots
 from lcodec.formats.errors import ModelError
 
 TINY = {
@@ -162,10 +163,11 @@ def test_train_export_and_code(prepared, tmp_path):
         coder.shape.load((y, c[0], c[1]), coder.device) for y, c in zip(kept[0].luma, kept[0].chroma, strict=True)
     ]
     first = coder.encode_intra(planes[0], 4096)
-    third = coder.encode_predicted(planes[2], [first.shown], first.known, 0, 4096, 2.0)
-    second = coder.encode_predicted(planes[1], [first.shown, third.shown], third.known, 1, 4096, 2.0)
-    for frame, before, references, level in ((third, first, [first], 0), (second, third, [first, third], 1)):
-        symbols = coder.predicted_symbols(frame.data, len(references), before.known, level, 4096)
+    last, middle = group_slots(0, 2)
+    third = coder.encode_predicted(planes[2], [first.shown], first.known, last, 4096, 2.0)
+    second = coder.encode_predicted(planes[1], [first.shown, third.shown], third.known, middle, 4096, 2.0)
+    for frame, before, references, slot in ((third, first, [first], last), (second, third, [first, third], middle)):
+        symbols = coder.predicted_symbols(frame.data, before.known, slot, 4096)
         assert symbols.crc == frame.symbols_crc
         shown = coder.draw(symbols, [reference.shown for reference in references], 4096)
         assert torch.equal(shown.planes[0], frame.shown.planes[0])

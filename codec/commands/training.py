@@ -24,7 +24,7 @@ def add_training_verbs(verbs: Verbs) -> None:
     check.add_argument("--test-set", type=Path, action="append", metavar="DIR", help="default: $LCODEC_DATA/kodak")
     check.add_argument("--no-test-set", action="store_true", help="do not look for copies of test pictures")
 
-    text = "what training of predicted frames needs of clips: all their planes, and vectors"
+    text = "what training of predicted frames needs of clips: all their planes"
     prepare = data.add("prepare-clips", _prepare_clips, text)
     prepare.add_argument("folder", type=Path, help="folder of clips, 8 bits and 4:2:0")
     prepare.add_argument("-o", "--output", type=Path, required=True, help="of the results; goes on where it stood")

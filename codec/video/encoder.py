@@ -79,6 +79,7 @@ class ClipEncoder:
         self._anchor_planes: Planes | None = None
         self._known: Known | None = None
         self._intra_number = self._intra_bytes = 0
+        self._intra_error = 0.0
 
     def put(self, planes: Planes) -> Iterator[Choice]:
         """The next frame, see `FrameShape.load`; what is coded now, in the order of coding."""
@@ -119,20 +120,21 @@ class ClipEncoder:
         while length > 1:
             last = self._predicted(length, quality)
             assert last.coded is not None
-            if len(last.coded.data) <= _MUCH_OF_GROUP * self._intra_bytes:
-                yield from self._grouped(anchor, last)
+            fits = len(last.coded.data) <= _MUCH_OF_GROUP * self._intra_bytes and not self._is_dear(last)
+            if fits and (group := self._grouped(anchor, last)) is not None:
+                yield from group
                 return
             length //= 2
         yield self._done(self._single(anchor, frames[0].planes, quality))
 
-    def _grouped(self, anchor: Choice, last: Choice) -> Iterator[Choice]:
-        """A group whose last frame is coded."""
-        first = anchor.number
+    def _grouped(self, anchor: Choice, last: Choice) -> list[Choice] | None:
+        """A group whose last frame is coded; None where one between is dear, and nothing has happened."""
+        first, before = anchor.number, self._known
         frames = [self._ahead[n].planes for n in range(last.number - first)]
-        assert self._anchor_planes is not None
+        assert self._anchor_planes is not None and last.coded is not None
         originals = [self._anchor_planes, *frames]
-        shown = {first: anchor, last.number: last}
-        yield self._done(last)
+        shown, group = {first: anchor, last.number: last}, [last]
+        self._known = last.coded.known
         for slot in list(group_slots(first, last.number - first))[1:]:
             earlier = shown[slot.references[0]]
             wanted = originals[slot.frame - first]
@@ -140,8 +142,15 @@ class ClipEncoder:
                 choice = self._repeated(earlier, wanted, slot.frame)
             else:
                 choice = self._between(slot, [shown[n] for n in slot.references], wanted)
+                if self._is_dear(choice):
+                    self._known = before
+                    return None
             shown[slot.frame] = choice
-            yield choice
+            group.append(choice)
+        known = self._known
+        self._done(last)
+        self._known = known
+        return group
 
     def _between(self, slot: Slot, references: list[Choice], planes: Planes) -> Choice:
         gain_index = _index(self._quality() + BETWEEN_QUALITY[slot.frame - slot.references[0]])
@@ -159,7 +168,7 @@ class ClipEncoder:
         """The next frame alone."""
         choice = self._predicted(1, quality)
         assert choice.coded is not None
-        if len(choice.coded.data) > _MUCH * self._intra_bytes:  # it may be one of another scene
+        if len(choice.coded.data) > _MUCH * self._intra_bytes or self._is_dear(choice):  # as of another scene
             intra = self._intra(planes, quality)
             assert intra.coded is not None
             if self._cost(intra, choice.gain_index) < self._cost(choice, choice.gain_index):
@@ -198,7 +207,11 @@ class ClipEncoder:
     def _done(self, choice: Choice) -> Choice:
         """It ends a group, or is one by itself: what comes is predicted from it."""
         if choice.kind == INTRA and choice.coded is not None:
-            self._intra_number, self._intra_bytes = choice.number, len(choice.coded.data)
+            self._intra_number, self._intra_bytes, self._intra_error = (
+                choice.number,
+                len(choice.coded.data),
+                choice.error,
+            )
         if choice.coded is not None:
             self._known = choice.coded.known
         for _ in range(choice.ahead + 1):
@@ -211,6 +224,16 @@ class ClipEncoder:
     ) -> Choice:
         error = frame_error(self._coder.shape.colours, coded.shown.planes, planes)
         return Choice(kind, number, gain_index, coded, coded.shown, error, ahead)
+
+    def _is_dear(self, choice: Choice) -> bool:
+        """Whether a predicted frame takes more, error included, than the last intra frame did.
+
+        Where a network meets what it was not made for, as text that jumps, its frames may be no likeness at all.
+        """
+        if choice.coded is None:
+            return False
+        intra = 8 * self._intra_bytes + self._weighed(self._intra_error, choice.gain_index)
+        return self._cost(choice, choice.gain_index) > intra
 
     def _cost(self, choice: Choice, gain_index: int) -> float:
         assert choice.coded is not None
