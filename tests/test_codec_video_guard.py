@@ -11,8 +11,8 @@ from lcodec.codec.video.frame_coder import FrameCoder
 from lcodec.codec.video.planes import FrameShape
 from lcodec.formats.clip_sections import INTRA
 
-SIZE = 128, 256
-OFFSETS = (0, 0, 3, 9, 20, 34, 50, 120, 200)
+SIZE = 256, 512
+OFFSETS = (0, 0, 3, 9, 20, 34, 50, 50, 120)
 
 
 def page():
@@ -22,7 +22,7 @@ def page():
     words = ["the", "of", "and", "a", "to", "in", "is", "you", "that", "it", "he", "was", "for", "on", "as", "they"]
     rng = np.random.default_rng(0)
     for y in range(4, 390, 14):
-        draw.text((6, y), " ".join(rng.choice(words, 10)), fill=0, font=font)
+        draw.text((6, y), " ".join(rng.choice(words, 18)), fill=0, font=font)
     return np.asarray(picture)
 
 
