@@ -5,8 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from checks import run_python
 
+from lcodec.codec.half_blocks import half_is_faster
 from lcodec.codec.video.clip_codec import ClipCodec
 from lcodec.formats.clip_reading import ClipSource
 
@@ -22,6 +24,10 @@ MACHINES = {
     "two threads": ({}, 2),
     "no wide instructions": ({"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}, 1),
 }
+
+
+# Of a frame, where one decoder computes in bfloat16 and the other does not: 0.019 was measured, and 0.016 of the first.
+WITH_BFLOAT16 = 0.03
 
 
 @pytest.mark.slow
@@ -43,4 +49,6 @@ def test_96_frames_on_several_machines(tmp_path):
         drift = [float(np.square(frame).mean()) for frame in error]
         print(f"{name}: largest {error.max():.0f}, frames of mean squared error {max(drift):.6f}", file=sys.stderr)
         assert len(other) == 96
-        assert error.max() <= 1 and max(drift) < 0.001
+        most = WITH_BFLOAT16 if name == "no wide instructions" and half_is_faster(torch.device("cpu")) else 0.001
+        assert error.max() <= 1 and max(drift) < most
+        assert max(drift[-8:]) <= max(2 * max(drift[:8]), 0.001)  # nothing gathers
