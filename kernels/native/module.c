@@ -1,4 +1,5 @@
-/* lcodec.kernels._native: the exact layers of `kernels/exact_native.py` in C, for the instructions this processor has.
+/* lcodec.kernels._native: the exact layers of `kernels/exact_native.py` and the search of motion of
+   `kernels/block_matching.py` in C, for the instructions this processor has.
 
    Arguments are numbers and the addresses of arrays whose types and shapes the caller answers for. No call holds the
    interpreter's lock while it computes, or keeps anything. */
