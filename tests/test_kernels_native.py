@@ -126,6 +126,7 @@ def test_latents_are_put_where_they_belong(carrier):
     assert torch.equal(plane[0].flatten(1), expected)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12 on
 def test_callers_in_many_threads_and_a_forked_child_all_get_their_results():
     carrier = native_kernels()[-1]
     x, layers = laid(integers((1, 64, 40, 50), 700)), layers_of(carrier, 64)
