@@ -6,27 +6,20 @@ A block that already differs too much is left early, and no field of candidates 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from . import _native
-else:
-    try:
-        from . import _native
-    except ImportError:
-        _native = None
+from .compiled import native
 
 _DISTANCES = 4096  # of vectors, in quarter pixels, for which bits are tabulated
 
 
 def is_compiled() -> bool:
     """Whether these are there."""
-    return _native is not None
+    return native is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +59,8 @@ class NativeField:
     def _call(self, packed: Tensor, cost: Tensor, other: Tensor | None, step: int) -> tuple[Tensor, Tensor]:
         there, size = self._there, packed.shape[1:3]
         for n in range(len(packed)):
-            _native.field(
-                len(_native.SETS) - 1,
+            native.field(
+                len(native.SETS) - 1,
                 self._current[n].data_ptr(), there.samples[n].data_ptr(), _bits().data_ptr(),
                 *size, there.rows, there.columns, there.height, there.width, there.border,
                 self._bit_cost[n].data_ptr(),
@@ -90,7 +83,7 @@ def cheapest_moves(
     for n in range(len(now)):
         planes = now[n].data_ptr(), then[n].data_ptr(), *now.shape[2:]
         how = block, margin, reach, factor.data_ptr(), extra[n].data_ptr()
-        _native.coarse(len(_native.SETS) - 1, *planes, *how, *size, best[n].data_ptr())
+        native.coarse(len(native.SETS) - 1, *planes, *how, *size, best[n].data_ptr())
     return best.long()
 
 
@@ -135,8 +128,8 @@ def settle(
     tables = [array.ctypes.data for array in (*grid, bits)]
     total = torch.empty(len(current), dtype=torch.float64)
     for n in range(len(current)):
-        total[n] = _native.settle(
-            len(_native.SETS) - 1,
+        total[n] = native.settle(
+            len(native.SETS) - 1,
             current[n].data_ptr(), samples[0][n].data_ptr(), _bits().data_ptr(),
             *packed[0].shape[1:3], first.rows, first.columns, first.height, first.width, first.border,
             costs[n].data_ptr(),

@@ -7,7 +7,7 @@ installed without a compiler, other carriers compute the same.
 """
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,16 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import exact, exact_int8, exact_reference, packed_rows
+from .compiled import native
 from .exact_reference import Layer
 from .share import share
-
-if TYPE_CHECKING:
-    from . import _native
-else:
-    try:
-        from . import _native
-    except ImportError:
-        _native = None
 
 _SUM_LIMIT = 2**31
 _BIAS_LIMIT = 2**30
@@ -42,7 +35,7 @@ Symbols = npt.NDArray[np.int16]
 @cache
 def native_kernels() -> tuple["NativeKernels", ...]:
     """For each set of instructions that this processor has, the plain one first; none without the extension."""
-    return tuple(map(NativeKernels, range(len(_native.SETS)))) if _native else ()
+    return tuple(map(NativeKernels, range(len(native.SETS)))) if native else ()
 
 
 class NativeKernels:
@@ -61,7 +54,7 @@ class NativeKernels:
 
     def __init__(self, number: int) -> None:
         """number: of the set among those of the extension."""
-        self.NAME = f"native, {_native.SETS[number]}"
+        self.NAME = f"native, {native.SETS[number]}"
         self._set = number
 
     def is_exact(self) -> bool:
@@ -121,7 +114,7 @@ class NativeKernels:
         planes = _channels_last(x)
         out = torch.empty_like(planes)
         for plane, own in zip(planes, out, strict=True):
-            _native.depthwise(self._set, *_depthwise(layer), plane.data_ptr(), *plane.shape[:2], own.data_ptr())
+            native.depthwise(self._set, *_depthwise(layer), plane.data_ptr(), *plane.shape[:2], own.data_ptr())
         return out.permute(0, 3, 1, 2)
 
     def convolution(self, x: Tensor, layer: Layer) -> Tensor:
@@ -138,21 +131,21 @@ class NativeKernels:
         if a.stride() != b.stride() or a.stride(1) != 1:
             a, b = a.contiguous(), b.contiguous()
         out = torch.empty(a.shape, dtype=_CARRIER)
-        _native.gate(self._set, a.data_ptr(), b.data_ptr(), a.stride(0), *a.shape, shift, out.data_ptr())
+        native.gate(self._set, a.data_ptr(), b.data_ptr(), a.stride(0), *a.shape, shift, out.data_ptr())
         return out.view(batch, height, width, channels).permute(0, 3, 1, 2)
 
     def add(self, a: Tensor, b: Tensor) -> Tensor:
         """As `exact.add`."""
         a, b = map(_channels_last, (part.expand(np.broadcast_shapes(a.shape, b.shape)) for part in (a, b)))
         out = torch.empty_like(a)
-        _native.add(self._set, a.data_ptr(), b.data_ptr(), a.numel(), out.data_ptr())
+        native.add(self._set, a.data_ptr(), b.data_ptr(), a.numel(), out.data_ptr())
         return out.permute(0, 3, 1, 2)
 
     def magnitude(self, x: Tensor, most: int) -> Tensor:
         """min(8 |x|, most) + |x|, saturated."""
         x = _channels_last(x)
         out = torch.empty_like(x)
-        _native.magnitude(self._set, x.data_ptr(), x.numel(), most, out.data_ptr())
+        native.magnitude(self._set, x.data_ptr(), x.numel(), most, out.data_ptr())
         return out.permute(0, 3, 1, 2)
 
     def features(self, x: Tensor, factor: int) -> Tensor:
@@ -161,7 +154,7 @@ class NativeKernels:
         out = torch.empty(batch, height, width, channels, dtype=_CARRIER)
         for plane, own in zip(x, out, strict=True):
             given = plane.data_ptr(), *plane.stride(), height, width, channels, factor
-            _native.features(self._set, *given, own.data_ptr())
+            native.features(self._set, *given, own.data_ptr())
         return out.permute(0, 3, 1, 2)
 
     def gated_block(self, x: Tensor, rows: range, layers: tuple[Layer, ...], shift: int) -> Tensor | None:
@@ -179,7 +172,7 @@ class NativeKernels:
         threads = _threads(height * width, enter)
         for plane, own in zip(planes, out, strict=True):
             size = plane.data_ptr(), height, width, rows.start, rows.stop
-            _native.gated_block(self._set, *numbers, threads, *size, own.data_ptr())
+            native.gated_block(self._set, *numbers, threads, *size, own.data_ptr())
         return out.permute(0, 3, 1, 2)
 
     def head(
@@ -206,7 +199,7 @@ class NativeKernels:
         source = rows.data_ptr(), rows.stride(0), _address(places), places.size
         threads, stride = _threads(places.size, layer), mean.strides[0] // mean.itemsize
         how = shift, centre, packed_rows.ROWS - 1, whole
-        _native.head(self._set, *_linear(layer), threads, *source, *how, stride, _address(mean), _address(row))
+        native.head(self._set, *_linear(layer), threads, *source, *how, stride, _address(mean), _address(row))
 
     def put(self, plane: Tensor, channels: range, places: Places, symbols: Symbols, mean: Means, bits: int) -> None:
         """Write latents of a plane (1, M, h, w) at places: symbols (C, n), with so many places, above their means."""
@@ -215,7 +208,7 @@ class NativeKernels:
         assert row_step == step * plane.shape[3], "a plane whose rows do not lie evenly"
         first = plane.data_ptr() + channels.start * channel_step * plane.element_size()
         given = _address(symbols), _address(mean), mean.strides[0] // mean.itemsize, bits, len(channels), places.size
-        _native.put(self._set, *given, _address(places), first, step, channels.step * channel_step)
+        native.put(self._set, *given, _address(places), first, step, channels.step * channel_step)
 
     def _product(self, rows: Tensor, layer: Layer) -> Tensor:
         """(N, I) -> (N, O), requantised."""
@@ -223,7 +216,7 @@ class NativeKernels:
             rows = rows.contiguous()
         out = torch.empty(len(rows), len(layer[1]), dtype=_CARRIER)
         source = rows.data_ptr(), rows.stride(0), len(rows)
-        _native.linear(self._set, *_linear(layer), _threads(len(rows), layer), *source, out.data_ptr())
+        native.linear(self._set, *_linear(layer), _threads(len(rows), layer), *source, out.data_ptr())
         return out
 
 

@@ -49,6 +49,12 @@ def test_packages_lists_the_tree():
     assert sorted(found) == sorted(listed)
 
 
+def test_what_the_extension_is_made_of_is_listed():
+    (listed,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]
+    found = {str(path.relative_to(ROOT)) for path in (ROOT / "kernels" / "native").iterdir()}
+    assert found == {*listed["sources"], *listed["depends"]}
+
+
 @pytest.mark.skipif(which("cc") is None, reason="no compiler")
 def test_kernels_in_c_are_compiled_where_there_is_a_compiler():
     assert run_python("-c", "from lcodec.kernels import _native; print(_native.SETS[0])").stdout.strip() == b"plain"

@@ -142,7 +142,7 @@ static void LOCAL(few_rows)(const Linear *layer, const Source *source, long firs
         }
 }
 
-/* See `depthwise` in module.c: of the places first..end of the plane, counted row by row. */
+/* See `depthwise` in layer_calls.h: of the places first..end of the plane, counted row by row. */
 static void LOCAL(depthwise)(const Depthwise *layer, const int32_t *x, long height, long width, long first, long end,
                              int32_t *out) {
     const long channels = layer->channels;
@@ -162,7 +162,7 @@ static void LOCAL(depthwise)(const Depthwise *layer, const int32_t *x, long heig
     }
 }
 
-/* See `gate` in module.c. */
+/* See `gate` in layer_calls.h. */
 static void LOCAL(gate)(const int32_t *a, const int32_t *b, long step, long rows, long channels, int shift,
                         int32_t *out) {
     const int32_t half = 1 << (shift - 1);
@@ -173,7 +173,7 @@ static void LOCAL(gate)(const int32_t *a, const int32_t *b, long step, long rows
         }
 }
 
-/* See `put` in module.c. A few places at a time, so that neither side of this transposition leaves the cache. */
+/* See `put` in layer_calls.h. A few places at a time, so that neither side of this transposition leaves the cache. */
 static void LOCAL(put)(const PutWork *w) {
     for (long first = 0; first < w->count; first += 16) {
         const long end = first + 16 < w->count ? first + 16 : w->count;
@@ -184,7 +184,7 @@ static void LOCAL(put)(const PutWork *w) {
     }
 }
 
-/* See `features` in module.c. */
+/* See `features` in layer_calls.h. */
 static void LOCAL(features)(const int32_t *x, const long *steps, long height, long width, long channels, int32_t factor,
                             int32_t *out) {
     const int32_t most = HIGHEST / factor; /* beyond it the product saturates, and it might not fit 32 bits */
@@ -198,7 +198,7 @@ static void LOCAL(features)(const int32_t *x, const long *steps, long height, lo
         }
 }
 
-/* See `magnitude` in module.c. */
+/* See `magnitude` in layer_calls.h. */
 static void LOCAL(magnitude)(const int32_t *x, long count, int32_t most, int32_t *out) {
     for (long n = 0; n < count; n++) {
         const int32_t size = x[n] < 0 ? -x[n] : x[n], value = (8 * size < most ? 8 * size : most) + size;
@@ -206,7 +206,7 @@ static void LOCAL(magnitude)(const int32_t *x, long count, int32_t most, int32_t
     }
 }
 
-/* See `add` in module.c. */
+/* See `add` in layer_calls.h. */
 static void LOCAL(add)(const int32_t *a, const int32_t *b, long count, int32_t *out) {
     for (long n = 0; n < count; n++) {
         const int32_t value = a[n] + b[n];
@@ -222,7 +222,7 @@ static void LOCAL(linear_part)(const void *work, long part, long parts) {
                         w->out + first * w->layer->outputs, w->room + part * w->room_bytes);
 }
 
-/* See `head` in module.c. */
+/* See `head` in layer_calls.h. */
 static void LOCAL(head_part)(const void *work, long part, long parts) {
     const HeadWork *w = work;
     const long channels = w->layer->outputs / 2, end = part_start(w->rows, LOCAL(rows), part + 1, parts);

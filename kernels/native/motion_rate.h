@@ -162,7 +162,7 @@ static void LOCAL(settle_block)(const Settling *s, long n) {
     LOCAL(set_choice)(s, n, &best);
 }
 
-/* See `settle` in module.c: what everything costs in the end. */
+/* See `settle` in motion_calls.h: what everything costs in the end. */
 static double LOCAL(settle)(const Settling *s, long sweeps) {
     const long count = s->field->down * s->field->across;
     for (long sweep = 0; sweep < sweeps; sweep++)
